@@ -1,16 +1,14 @@
 # One door for people and for CI: every command below sets up what it needs first.
 .DEFAULT_GOAL := help
 SHELL := bash
-.SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.ONESHELL:
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PATHS := src tests $(wildcard examples bench tools)
+SOURCES := src tests tools $(wildcard bench examples)
 
 ##@ Use
 .PHONY: run
@@ -20,12 +18,11 @@ run: $(READY) ## Backtest an example on the embedded market and write a report
 ##@ Verify
 .PHONY: check
 check: $(READY) ## Format, lint, types, floors and tidy rules (seconds)
-	@step() { printf '%-8s' "$$1"; shift; "$$@"; }
-	step format $(BIN)/ruff format --check --quiet $(PATHS) && echo 'as ruff writes it'
-	step lint $(BIN)/ruff check $(PATHS)
-	step types $(BIN)/mypy
-	step floors $(BIN)/python tools/floors.py
-	step tidy $(BIN)/python -m pytest tests/tidy -q -p no:randomly
+	@echo "format" && $(BIN)/ruff format --check $(SOURCES)
+	@echo "lint" && $(BIN)/ruff check $(SOURCES)
+	@echo "types" && $(BIN)/mypy
+	@echo "floors" && $(BIN)/lint-imports --no-logo --cache-dir .cache/import_linter
+	@echo "tidy" && $(BIN)/python -m pytest tests/tidy -q
 
 .PHONY: test
 test: check ## Everything in check, then the whole test suite
@@ -45,29 +42,27 @@ setup: $(READY) ## Create .venv and install the locked dependencies
 
 .PHONY: format
 format: $(READY) ## Rewrite the sources as ruff formats them
-	@$(BIN)/ruff check --select I --fix --quiet $(PATHS)
-	$(BIN)/ruff format $(PATHS)
+	@$(BIN)/ruff check --select I --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
 
 .PHONY: lock
-lock: $(READY) ## Resolve the dependencies anew into requirements.lock (needs uv)
-	@uv=$$(command -v uv || echo $(BIN)/uv)
-	[ -x "$$uv" ] || $(BIN)/python -m pip install --quiet uv
-	"$$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-annotate --no-header --group build --group dev pyproject.toml \
-	    --output-file requirements.lock
+lock: $(READY) ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group build --group dev pyproject.toml --output-file requirements.lock
 
 .PHONY: clean
-clean: ## Remove .venv and every cache in this folder; results and your data stay
-	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find src tests tools bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+clean: ## Remove .venv and the caches of this folder; results and your data stay
+	@rm -rf $(VENV) .cache
+	@find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	    /^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	echo
 
-# The stamp is newer than the lock and the project settings, or set-up runs again.
+# The stamp is older than the lock or the settings only when set-up must run again.
 $(READY): requirements.lock pyproject.toml
-	@bash tools/setup.sh $(PYTHON) $(VENV)
-	touch $@
+	@bash tools/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
