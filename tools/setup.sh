@@ -46,21 +46,20 @@ if ! is_recent "$venv/bin/python"; then
 fi
 
 echo "[2/3] up to $count locked packages, each checked by its hash"
-show=(--progress-bar on)
-if [ ! -t 1 ]; then
-    show=(--progress-bar off)
-fi
 "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes \
-    "${show[@]}" --requirement requirements.lock |
-    awk -v total="$count" '
-        # One short line per package instead of the three that pip writes.
-        /^Collecting /       { n++; printf "      %3d  %s\n", n, $2; fflush(); next }
-        /^Installing /       { print "      unpacking, the slower half"; fflush(); next }
-        /^ *Downloading /    { next }
-        /^ *Using cached /   { next }
-        /^Looking in |^Processing |already satisfied|don.t match your environment/ { next }
-        /^Successfully /     { print "      done"; next }
-                             { print; fflush() }'
+    --progress-bar off --requirement requirements.lock |
+    # One short line per package instead of the three that pip writes.
+    while IFS= read -r line; do
+        case $line in
+            Collecting\ *)
+                number=$((${number:-0} + 1))
+                name=${line#Collecting }
+                printf '      %3d  %s\n' "$number" "${name%% *}" ;;
+            Installing\ *) echo "      unpacking, the slower half" ;;
+            Successfully\ *) echo "      done" ;;
+            ERROR*) echo "$line" ;;
+        esac
+    done
 
 echo "[3/3] interlock itself, editable"
 "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps \
