@@ -1,7 +1,7 @@
 """Make one virtual environment per peer engine under bench/.venvs, with pinned versions.
 
-    python bench/setup.py              all peers
-    python bench/setup.py vectorbt     only the named ones
+    python -m bench.setup              all peers
+    python -m bench.setup vectorbt     only the named ones
 
 A second call returns at once: an environment is complete when its stamp names the same pins.
 """

@@ -10,13 +10,14 @@ S1  simple moving averages 20/100: long one unit while fast is above slow, else 
 S2  one bid and one ask two ticks behind the touch; a side is canceled and replaced only
     when its wanted price moved
 
-`python -m workloads` (from bench/) writes the cache, checks the hashes and prints the oracle.
+`python -m bench.workloads` writes the cache, checks the hashes and prints the oracle.
 The generated arrays are cached under bench/.data, so that a runner's memory peak is its own.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,8 +164,8 @@ def _write_integer_bars(count: int, folder: Path) -> None:
 def integer_bars(count: int = 1_000_000) -> dict[str, IntArray]:
     """The bars as int64 columns: ns, price units of 0.1, quantity units of 0.001.
 
-    Each column is its own file; once the cache is written (`python -m workloads`), loading them
-    costs exactly the memory of the columns.
+    Each column is its own file; once the cache is written (`python -m bench.workloads`),
+    loading them costs exactly the memory of the columns.
     """
     folder = DATA / f"integer_bars_{count}"
     if not (folder / "complete").exists():
@@ -192,9 +193,7 @@ def crossings(close: FloatArray, fast: int = FAST, slow: int = SLOW) -> IntArray
     return signal
 
 
-def oracle(
-    rows: FloatArray, *, fill: str, fast: int = FAST, slow: int = SLOW
-) -> tuple[int, float]:
+def oracle(rows: FloatArray, *, fill: str, fast: int = FAST, slow: int = SLOW) -> tuple[int, float]:
     """S1 in NumPy: (fills, profit after fees); fill is "close" (deciding bar) or "open" (next)."""
     signal = crossings(rows[:, 4], fast, slow)
     where = np.nonzero(signal)[0]
@@ -207,6 +206,15 @@ def oracle(
     side = signal[where].astype(np.float64)
     profit = -(side * price).sum() - FEE_RATE * price.sum() + side.sum() * rows[-1, 4]
     return len(where), float(profit)
+
+
+def prepare() -> None:
+    """Write every cached array that a runner may read, and check the hashes."""
+    bars(), ticks(), portfolio()
+    for count in (1_000_000, 10_000_000):
+        folder = DATA / f"integer_bars_{count}"
+        if not (folder / "complete").exists():
+            _write_integer_bars(count, folder)
 
 
 def main() -> None:
@@ -223,12 +231,13 @@ def main() -> None:
         several = [oracle(rows, fill=fill) for rows in many]
         total = sum(profit for _, profit in several)
         print(f"S1 W4 at {fill}: {sum(n for n, _ in several):,} fills, profit {total:,.3f}")
-        trials = [
-            oracle(one[:SWEEP_BARS], fill=fill, fast=f, slow=s) for f, s in window_pairs()
-        ]
+        trials = [oracle(one[:SWEEP_BARS], fill=fill, fast=f, slow=s) for f, s in window_pairs()]
         total = sum(profit for _, profit in trials)
         print(f"S1 W3 at {fill}: {sum(n for n, _ in trials):,} fills, profit {total:,.3f}")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["quiet"]:
+        prepare()
+    else:
+        main()
