@@ -1,0 +1,1 @@
+"""The one kernel: ``step(state, event) -> effects``, pure and deterministic."""

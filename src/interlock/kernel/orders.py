@@ -1,0 +1,350 @@
+"""Orders: from intent to submission, and through the transition table on every report."""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlock.kernel.limits import Denial, approve
+from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
+from interlock.model.effects import AmendOrder, CancelOrder, SubmitOrder
+from interlock.model.events import OrderFilled, OrderUpdated, Report
+from interlock.model.facts import DenialCode, LateFill, OrderDenied, UnexpectedReport
+from interlock.model.order import TRANSITIONS, Change, OrderSpec, OrderStatus, OrderType
+from interlock.model.units import RATE_SCALE
+from interlock.strategy.intents import Amend, Target
+
+_SUBMITTED = OrderStatus.SUBMITTED
+_PENDING_CANCEL = OrderStatus.PENDING_CANCEL
+_FILL_PART = Change.FILL_PART
+
+
+def place(state: State, owner: StrategySlot, ref: int, spec: OrderSpec) -> None:
+    """Turn an instruction into an order under a fresh client order id, or hold it for its parent."""
+    order = Order(f"{owner.prefix}{ref:x}", owner, ref, spec)
+    if spec.parent:
+        parent = owner.orders.get(spec.parent)
+        if parent is None:
+            text = f"parent order {spec.parent} is not open; place children with their parent"
+            deny(state, order, Denial(DenialCode.INVALID_SPEC, spec.parent, 0, text))
+            return
+        owner.children.setdefault(spec.parent, []).append(order)
+        owner.orders[ref] = order
+        return
+    submit(state, order)
+
+
+def submit(state: State, order: Order) -> None:
+    """Send an order through the gate; what comes out is approved or denied with numbers."""
+    verdict = approve(state, order)
+    if isinstance(verdict, Denial):
+        deny(state, order, verdict)
+        return
+    spec = order.spec
+    order.status = _SUBMITTED
+    order.ts_submitted = state.ts_event
+    order.owner.orders[order.ref] = order
+    state.open[order.client_order_id] = order
+    slot = state.instruments[spec.instrument]
+    if spec.side > 0:
+        slot.open_buy += spec.quantity
+    else:
+        slot.open_sell += spec.quantity
+    if state.limits.orders_per_window_max is not None:
+        state.order_times.append(state.ts_event)
+    state.effects.append(SubmitOrder(state.ts_event, order.owner.name, order.client_order_id, spec))
+
+
+def deny(state: State, order: Order, denial: Denial) -> None:
+    """Refuse an order before it leaves, and everything that hangs on it."""
+    order.status = OrderStatus.DENIED
+    owner = order.owner
+    owner.orders.pop(order.ref, None)
+    state.facts.append(
+        OrderDenied(
+            state.ts_event,
+            owner.name,
+            order.client_order_id,
+            order.spec,
+            denial.code,
+            denial.value,
+            denial.limit,
+            denial.text,
+        )
+    )
+    drop_children(owner, order.ref)
+
+
+def drop_children(owner: StrategySlot, ref: int) -> None:
+    """Forget orders that waited for a parent which will not fill."""
+    for child in owner.children.pop(ref, ()):
+        if child.status is OrderStatus.INITIALIZED:
+            owner.orders.pop(child.ref, None)
+
+
+def cancel(state: State, owner: StrategySlot, ref: int) -> None:
+    """Ask for a cancel of an open order; an order that is over or unsent needs none."""
+    order = owner.orders.get(ref)
+    if order is None:
+        return
+    if order.status is OrderStatus.INITIALIZED:
+        owner.orders.pop(ref)
+        for waiting in owner.children.values():
+            if order in waiting:
+                waiting.remove(order)
+        return
+    if order.status is _PENDING_CANCEL:
+        return
+    moved = TRANSITIONS[order.status].get(Change.ASK_CANCEL)
+    if moved is None:
+        return
+    order.status = moved
+    state.effects.append(CancelOrder(state.ts_event, order.client_order_id))
+
+
+def cancel_all(state: State, owner: StrategySlot, instrument: str) -> None:
+    """Ask for a cancel of every open order of a strategy on an instrument."""
+    for ref, order in list(owner.orders.items()):
+        if order.spec.instrument == instrument:
+            cancel(state, owner, ref)
+
+
+def amend(state: State, owner: StrategySlot, change: Amend) -> None:
+    """Ask for an amendment of an open order."""
+    order = owner.orders.get(change.ref)
+    if order is None:
+        return
+    if order.status is OrderStatus.INITIALIZED:
+        order.spec = _changed(order.spec, change.quantity, change.price, change.trigger)
+        return
+    wanted = _changed(order.spec, change.quantity, change.price, change.trigger)
+    if wanted.quantity > order.spec.quantity and not order.spec.reduce_only:
+        probe = Order(
+            order.client_order_id,
+            owner,
+            order.ref,
+            msgspec.structs.replace(wanted, quantity=wanted.quantity - order.spec.quantity),
+        )
+        verdict = approve(state, probe)
+        if isinstance(verdict, Denial):
+            _refuse_amend(state, order, verdict)
+            return
+    moved = TRANSITIONS[order.status].get(Change.ASK_UPDATE)
+    if moved is None:
+        return
+    order.status = moved
+    state.effects.append(
+        AmendOrder(
+            state.ts_event, order.client_order_id, change.quantity, change.price, change.trigger
+        )
+    )
+
+
+def _refuse_amend(state: State, order: Order, verdict: Denial) -> None:
+    state.facts.append(
+        OrderDenied(
+            state.ts_event,
+            order.owner.name,
+            order.client_order_id,
+            order.spec,
+            verdict.code,
+            verdict.value,
+            verdict.limit,
+            f"amendment refused, the order stands: {verdict.text}",
+        )
+    )
+
+
+def _changed(spec: OrderSpec, quantity: int, price: int, trigger: int) -> OrderSpec:
+    return msgspec.structs.replace(
+        spec,
+        quantity=quantity or spec.quantity,
+        price=price or spec.price,
+        trigger=trigger or spec.trigger,
+    )
+
+
+def aim(state: State, owner: StrategySlot, want: Target) -> None:
+    """Bring a position to a target: cancel what still works there, then trade the difference."""
+    slot = state.instruments[want.instrument]
+    owner.wants.pop(want.instrument, None)
+    working = _working_market(owner, want.instrument)
+    if working:
+        # Until the cancel is confirmed the rest may still fill: aim again when it is over.
+        for order in working:
+            cancel(state, owner, order.ref)
+        owner.wants[want.instrument] = want
+        return
+    held = owner.position(slot).quantity
+    if want.quantity is not None:
+        wanted = want.quantity
+    else:
+        found = exposure_quantity(state, owner, slot, want)
+        if found is None:
+            return
+        wanted = found
+    if wanted < 0 and not (slot.instrument.is_margined or slot.instrument.allow_short):
+        # A cash account cannot be short: the nearest position it can hold is none.
+        wanted = 0
+    difference = wanted - held
+    if not difference:
+        return
+    side = 1 if difference > 0 else -1
+    shrinks = held * side < 0 and abs(difference) <= abs(held)
+    spec = OrderSpec(want.instrument, side, abs(difference), reduce_only=shrinks, tag=want.tag)
+    submit(state, Order(f"{owner.prefix}{want.ref:x}", owner, want.ref, spec))
+
+
+def aim_again(state: State, order: Order) -> None:
+    """Take up a target that waited for this order to be over."""
+    owner = order.owner
+    want = owner.wants.get(order.spec.instrument)
+    if want is not None and not _working_market(owner, order.spec.instrument):
+        aim(state, owner, want)
+
+
+def _working_market(owner: StrategySlot, instrument: str) -> list[Order]:
+    return [
+        order
+        for order in owner.orders.values()
+        if order.spec.type is OrderType.MARKET and order.spec.instrument == instrument
+    ]
+
+
+def exposure_quantity(
+    state: State, owner: StrategySlot, slot: InstrumentSlot, want: Target
+) -> int | None:
+    """Signed quantity units of an exposure, or None when the band says leave it."""
+    exposure = want.exposure or 0
+    held = owner.position(slot).quantity
+    if exposure == 0:
+        return 0 if held else None
+    mark = slot.mark
+    equity = state.strategy_equity(owner)
+    if not mark or equity is None or equity <= 0:
+        return 0 if held else None
+    limit = slot.instrument.leverage_max * RATE_SCALE
+    if state.limits.leverage_max_ratio is not None:
+        limit = min(limit, state.limits.leverage_max_ratio)
+    exposure = max(-limit, min(limit, exposure))
+    wanted_notional = equity * abs(exposure) // RATE_SCALE
+    numerator, denominator = slot.instrument.money_factor
+    if held and (held > 0) == (exposure > 0):
+        distance = abs(wanted_notional - abs(slot.instrument.notional(mark, held)))
+        if distance * RATE_SCALE <= want.band * equity:
+            return None
+    quantity = wanted_notional * denominator // (mark * numerator)
+    quantity -= quantity % slot.instrument.lot
+    return quantity if exposure > 0 else -quantity
+
+
+def report(state: State, event: Report) -> Order | None:
+    """Move an order along the transition table; returns it when the report meant something."""
+    order = state.open.get(event.client_order_id)
+    if order is None:
+        return _late(state, event)
+    change = event.change
+    if change is _FILL_PART and order.filled + event.quantity >= order.spec.quantity:  # type: ignore[attr-defined]
+        change = Change.FILL_ALL
+    moved = TRANSITIONS[order.status].get(change)
+    if moved is None:
+        state.facts.append(
+            UnexpectedReport(state.ts_event, event.client_order_id, order.status, change)
+        )
+        return order if change is _FILL_PART else None
+    slot = state.instruments[order.spec.instrument]
+    if moved is OrderStatus.UNKNOWN:
+        slot.unknown += 1
+    elif order.status is OrderStatus.UNKNOWN:
+        slot.unknown -= 1
+    order.status = moved
+    if isinstance(event, OrderUpdated):
+        _apply_update(slot, order, event)
+    if not TRANSITIONS[moved] and moved is not OrderStatus.FILLED:
+        _release(slot, order, order.leaves)
+        finish(state, order)
+    return order
+
+
+def count_fill(state: State, order: Order, event: OrderFilled) -> None:
+    """Grow the filled quantity of an order; closes it when nothing is left."""
+    spec = order.spec
+    was_open = order.client_order_id in state.open
+    order.filled += event.quantity
+    slot = state.instruments[spec.instrument]
+    order.notional += slot.instrument.notional(event.price, event.quantity)
+    if not was_open:
+        return
+    _release(slot, order, event.quantity)
+    if order.status is OrderStatus.FILLED:
+        finish(state, order)
+
+
+def finish(state: State, order: Order) -> None:
+    """Take an order that is over out of the working set."""
+    order.ts_closed = state.ts_event
+    order.owner.orders.pop(order.ref, None)
+    state.close_order(order)
+    if not order.filled:
+        drop_children(order.owner, order.ref)
+
+
+def _release(slot: InstrumentSlot, order: Order, quantity: int) -> None:
+    if order.spec.side > 0:
+        slot.open_buy -= quantity
+    else:
+        slot.open_sell -= quantity
+
+
+def _apply_update(slot: InstrumentSlot, order: Order, event: OrderUpdated) -> None:
+    _release(slot, order, order.spec.quantity - event.quantity)
+    order.spec = _changed(order.spec, event.quantity, event.price, event.trigger)
+    if order.filled:
+        order.status = OrderStatus.PARTIALLY_FILLED
+
+
+def _late(state: State, event: Report) -> Order | None:
+    """A report about an order that is over: a fill still counts, anything else is noted."""
+    order = state.closed.get(event.client_order_id)
+    if order is None:
+        text = "unknown order"
+    else:
+        text = str(order.status)
+    if isinstance(event, OrderFilled) and order is not None:
+        state.facts.append(LateFill(state.ts_event, event.client_order_id, event.quantity))
+        return order
+    if order is None or event.change is not Change.CANCEL_REJECT:
+        state.facts.append(
+            UnexpectedReport(state.ts_event, event.client_order_id, text, event.change)
+        )
+    return None
+
+
+def after_fill(state: State, order: Order) -> None:
+    """What a fill sets off: children of a bracket, and the other leg of a pair."""
+    owner = order.owner
+    for child in owner.children.get(order.ref, ()):
+        _grow_child(state, order, child)
+    if not order.is_open:
+        owner.children.pop(order.ref, None)
+    if order.spec.oco:
+        _shrink_siblings(state, order)
+
+
+def _grow_child(state: State, parent: Order, child: Order) -> None:
+    if child.status is OrderStatus.INITIALIZED:
+        child.spec = msgspec.structs.replace(child.spec, quantity=parent.filled)
+        submit(state, child)
+    elif child.is_open:
+        amend(state, child.owner, Amend(child.ref, quantity=parent.filled))
+
+
+def _shrink_siblings(state: State, order: Order) -> None:
+    """The other leg covers what is left of the position, and goes when nothing is."""
+    owner = order.owner
+    for sibling in list(owner.orders.values()):
+        if sibling is order or sibling.spec.oco != order.spec.oco:
+            continue
+        if order.is_open and order.leaves:
+            amend(state, owner, Amend(sibling.ref, quantity=sibling.filled + order.leaves))
+        else:
+            cancel(state, owner, sibling.ref)

@@ -1,0 +1,112 @@
+"""Money that moves: fills with their fees, funding, borrow cost, liquidation, corporate actions."""
+
+from __future__ import annotations
+
+from interlock.kernel.positions import Position, share_out, split_position
+from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
+from interlock.model.events import (
+    BorrowPaid,
+    CorporateAction,
+    FundingPaid,
+    OrderFilled,
+    PositionLiquidated,
+)
+
+
+def apply_fill(
+    state: State, owner: StrategySlot, slot: InstrumentSlot, order: Order, event: OrderFilled
+) -> None:
+    """Book one execution to the strategy's position and to the net one."""
+    signed = event.quantity if order.spec.side > 0 else -event.quantity
+    position = owner.position(slot)
+    owner.wallet += position.fill(signed, event.price)
+    state.wallet += slot.net.fill(signed, event.price)
+    _take_fee(state, owner, slot, position, event)
+
+
+def _take_fee(
+    state: State,
+    owner: StrategySlot,
+    slot: InstrumentSlot,
+    position: Position,
+    event: OrderFilled,
+) -> None:
+    instrument = slot.instrument
+    if event.fee_asset == instrument.quote:
+        owner.wallet -= event.fee
+        state.wallet -= event.fee
+        position.fees += event.fee
+        slot.net.fees += event.fee
+    elif event.fee_asset == instrument.base:
+        position.take_fee_in_base(event.fee)
+        slot.net.take_fee_in_base(event.fee)
+    else:
+        state.balances[event.fee_asset] = state.balances.get(event.fee_asset, 0) - event.fee
+
+
+def pay_funding(state: State, event: FundingPaid) -> None:
+    """Share a funding payment out to the strategies that hold the position."""
+    slot = state.instruments[event.instrument]
+    state.wallet += event.amount
+    slot.net.funding += event.amount
+    for owner, amount in _shares(state, event.instrument, event.amount):
+        owner.wallet += amount
+        owner.positions[event.instrument].funding += amount
+
+
+def pay_borrow(state: State, event: BorrowPaid) -> None:
+    """Share the cost of a borrowed position out to the strategies that are short."""
+    slot = state.instruments[event.instrument]
+    state.wallet += event.amount
+    slot.net.fees -= event.amount
+    for owner, amount in _shares(state, event.instrument, event.amount):
+        owner.wallet += amount
+        owner.positions[event.instrument].fees -= amount
+
+
+def liquidate(state: State, event: PositionLiquidated) -> None:
+    """Close the strategies' positions at the venue's price, as far as the venue closed the net."""
+    slot = state.instruments[event.instrument]
+    state.wallet += slot.net.fill(-event.quantity, event.price) - event.fee
+    slot.net.fees += event.fee
+    holders = _holders(state, event.instrument)
+    fees = share_out(
+        event.fee, [abs(owner.positions[event.instrument].quantity) for owner in holders]
+    )
+    for owner, fee in zip(holders, fees, strict=True):
+        position = owner.positions[event.instrument]
+        owner.wallet += position.fill(-position.quantity, event.price) - fee
+        position.fees += fee
+
+
+def corporate_action(state: State, event: CorporateAction) -> None:
+    """A dividend per old share, then the split; fractions are paid out at the mark."""
+    slot = state.instruments[event.instrument]
+    unit = 10**slot.instrument.quantity_exponent
+    owners = _holders(state, event.instrument)
+    total = slot.net.quantity * event.dividend // unit
+    held = [owner.positions[event.instrument].quantity for owner in owners]
+    state.wallet += total
+    for owner, amount in zip(owners, share_out(total, held), strict=True):
+        owner.wallet += amount
+    if event.numerator == event.denominator:
+        return
+    split_position(slot.net, event.numerator, event.denominator)
+    for owner in owners:
+        split_position(owner.positions[event.instrument], event.numerator, event.denominator)
+
+
+def _holders(state: State, instrument: str) -> list[StrategySlot]:
+    return [
+        owner
+        for owner in state.strategies.values()
+        if instrument in owner.positions and owner.positions[instrument].quantity
+    ]
+
+
+def _shares(state: State, instrument: str, amount: int) -> list[tuple[StrategySlot, int]]:
+    holders = _holders(state, instrument)
+    if not holders:
+        return []
+    parts = share_out(amount, [owner.positions[instrument].quantity for owner in holders])
+    return list(zip(holders, parts, strict=True))

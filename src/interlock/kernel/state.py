@@ -1,0 +1,226 @@
+"""The state that ``step`` owns: clocks, instruments, strategies, orders and money."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from interlock.kernel.positions import Position
+from interlock.model.effects import Effect
+from interlock.model.facts import Fact
+from interlock.model.instrument import Instrument, InstrumentKind
+from interlock.model.order import TERMINAL, OrderSpec, OrderStatus
+from interlock.model.units import MONEY_SCALE
+from interlock.strategy.api import Strategy
+from interlock.strategy.intents import Target
+
+CLOSED_KEPT = 4096
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Pre-trade limits of the account; None switches one off. Money units, ratios of 1e-6."""
+
+    order_notional_max: int | None = None
+    position_notional_max: int | None = None
+    leverage_max_ratio: int | None = 1_000_000
+    orders_per_window_max: int | None = None
+    window_ns: int = 1_000_000_000
+    open_orders_max: int | None = None
+
+
+class Order:
+    """Our record of one instruction and its life."""
+
+    __slots__ = (
+        "client_order_id",
+        "filled",
+        "notional",
+        "owner",
+        "ref",
+        "spec",
+        "status",
+        "ts_closed",
+        "ts_submitted",
+    )
+
+    def __init__(
+        self, client_order_id: str, owner: StrategySlot, ref: int, spec: OrderSpec
+    ) -> None:
+        self.client_order_id = client_order_id
+        self.owner = owner
+        self.ref = ref
+        self.spec = spec
+        self.status = OrderStatus.INITIALIZED
+        self.filled = 0
+        self.notional = 0
+        self.ts_submitted = 0
+        self.ts_closed = 0
+
+    @property
+    def leaves(self) -> int:
+        """Quantity units still open."""
+        return self.spec.quantity - self.filled
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order can still trade."""
+        return self.status not in TERMINAL
+
+
+class InstrumentSlot:
+    """What the kernel knows of one instrument: last market event, mark, net position, open orders."""
+
+    __slots__ = ("instrument", "last", "mark_units", "net", "open_buy", "open_sell", "unknown")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.last: Any = None
+        self.mark_units = 0
+        self.net = Position(instrument)
+        self.open_buy = 0
+        self.open_sell = 0
+        self.unknown = 0
+
+    @property
+    def mark(self) -> int:
+        """The mark in price units: the venue's when it gives one, else the last; 0 = none yet."""
+        if self.mark_units:
+            return self.mark_units
+        last = self.last
+        return 0 if last is None else last.mark_units
+
+
+class StrategySlot:
+    """One strategy with its capital, positions and orders."""
+
+    __slots__ = (
+        "capital",
+        "children",
+        "name",
+        "orders",
+        "positions",
+        "prefix",
+        "strategy",
+        "wallet",
+        "wants",
+        "warming",
+    )
+
+    def __init__(self, name: str, prefix: str, strategy: Strategy, capital: int) -> None:
+        self.name = name
+        self.prefix = prefix
+        self.strategy = strategy
+        self.capital = capital
+        self.wallet = capital
+        self.positions: dict[str, Position] = {}
+        self.orders: dict[int, Order] = {}
+        self.children: dict[int, list[Order]] = {}
+        self.wants: dict[str, Target] = {}
+        self.warming = strategy.warmup
+
+    def position(self, slot: InstrumentSlot) -> Position:
+        """The strategy's position in an instrument."""
+        instrument = slot.instrument
+        found = self.positions.get(instrument.id)
+        if found is None:
+            found = self.positions[instrument.id] = Position(instrument)
+        return found
+
+
+class State:
+    """Everything ``step`` may change, and the journal of what it decided."""
+
+    __slots__ = (
+        "balances",
+        "closed",
+        "currency",
+        "effects",
+        "facts",
+        "instruments",
+        "limits",
+        "open",
+        "order_times",
+        "seq",
+        "strategies",
+        "ts_event",
+        "wallet",
+    )
+
+    def __init__(
+        self, *, currency: str, cash: int, instruments: Iterable[Instrument], limits: Limits
+    ) -> None:
+        self.seq = 0
+        self.ts_event = 0
+        self.currency = currency
+        self.wallet = cash
+        self.balances: dict[str, int] = {}
+        self.instruments = {item.id: InstrumentSlot(item) for item in instruments}
+        self.strategies: dict[str, StrategySlot] = {}
+        self.open: dict[str, Order] = {}
+        self.closed: dict[str, Order] = {}
+        self.limits = limits
+        self.order_times: deque[int] = deque()
+        self.effects: list[Effect] = []
+        self.facts: list[Fact] = []
+
+    def add(self, name: str, strategy: Strategy, capital: int) -> StrategySlot:
+        """Take a strategy in with its share of the cash."""
+        if name in self.strategies:
+            raise ValueError(f"strategy name {name!r} is taken; give each strategy its own name")
+        slot = StrategySlot(name, f"{name[:12]}-", strategy, capital)
+        self.strategies[name] = slot
+        return slot
+
+    def equity(self) -> int | None:
+        """Account equity in money units; None while a held position has no mark."""
+        total = self.wallet
+        for slot in self.instruments.values():
+            if slot.net.quantity:
+                mark = slot.mark
+                if not mark:
+                    return None
+                total += slot.net.unrealized(mark)
+        return total
+
+    def strategy_equity(self, owner: StrategySlot) -> int | None:
+        """Equity of one strategy in money units; None while a held position has no mark."""
+        total = owner.wallet
+        for key, position in owner.positions.items():
+            if position.quantity:
+                mark = self.instruments[key].mark
+                if not mark:
+                    return None
+                total += position.unrealized(mark)
+        return total
+
+    def free_cash(self) -> int:
+        """Cash not tied up in paid-for positions (spot and cash equities), in money units."""
+        tied = 0
+        for slot in self.instruments.values():
+            if slot.instrument.kind is not InstrumentKind.PERPETUAL:
+                tied += slot.net.cost
+        return self.wallet - tied
+
+    def gross_notional(self) -> int:
+        """Sum of absolute position values at mark, in money units."""
+        return sum(
+            abs(slot.net.value(slot.mark))
+            for slot in self.instruments.values()
+            if slot.net.quantity
+        )
+
+    def close_order(self, order: Order) -> None:
+        """Move an order that is over out of the open ones, keeping it for late reports."""
+        self.open.pop(order.client_order_id, None)
+        closed = self.closed
+        closed[order.client_order_id] = order
+        if len(closed) > CLOSED_KEPT:
+            del closed[next(iter(closed))]
+
+
+def money(value: int) -> float:
+    """Money units as a float, for views and reports."""
+    return value / MONEY_SCALE

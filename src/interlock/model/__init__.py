@@ -1,0 +1,1 @@
+"""The ground floor: integer values, instruments, orders, events, effects and facts."""

@@ -1,0 +1,182 @@
+"""Events: what happened outside, as it enters the kernel. Past tense, frozen.
+
+Market events are the cursors of ``market``; everything else is here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from interlock.model.market import Bar, Book, Quote, Trade
+from interlock.model.order import Change
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="event", gc=False):
+    """What a venue says about one order."""
+
+    ts_event: int
+    client_order_id: str
+
+    change: ClassVar[Change]
+
+
+class OrderAccepted(Report, frozen=True, array_like=True, tag="accepted", gc=False):
+    """The order rests or works at the venue."""
+
+    change: ClassVar[Change] = Change.ACCEPT
+
+
+class OrderRejected(Report, frozen=True, array_like=True, tag="rejected", gc=False):
+    """The venue refused this attempt."""
+
+    reason: str
+
+    change: ClassVar[Change] = Change.REJECT
+
+
+class OrderTriggered(Report, frozen=True, array_like=True, tag="triggered", gc=False):
+    """A stop, take-profit or trailing order met its trigger."""
+
+    change: ClassVar[Change] = Change.TRIGGER
+
+
+class OrderCanceled(Report, frozen=True, array_like=True, tag="canceled", gc=False):
+    """The order no longer rests."""
+
+    reason: str = ""
+
+    change: ClassVar[Change] = Change.CANCEL
+
+
+class OrderExpired(Report, frozen=True, array_like=True, tag="expired", gc=False):
+    """The order's time in force ended."""
+
+    reason: str = ""
+
+    change: ClassVar[Change] = Change.EXPIRE
+
+
+class OrderUpdated(Report, frozen=True, array_like=True, tag="updated", gc=False):
+    """An amendment took effect: total quantity, price and trigger as they are now."""
+
+    quantity: int
+    price: int
+    trigger: int
+
+    change: ClassVar[Change] = Change.UPDATE
+
+
+class UpdateRejected(Report, frozen=True, array_like=True, tag="update_rejected", gc=False):
+    """An amendment was refused; the order stands as it was."""
+
+    reason: str
+
+    change: ClassVar[Change] = Change.UPDATE_REJECT
+
+
+class CancelRejected(Report, frozen=True, array_like=True, tag="cancel_rejected", gc=False):
+    """A cancel was refused; the order stands or is already over."""
+
+    reason: str
+
+    change: ClassVar[Change] = Change.CANCEL_REJECT
+
+
+class OrderFilled(Report, frozen=True, array_like=True, tag="filled", gc=False):
+    """One execution. ``fee`` is in ``fee_units`` of ``fee_asset``: money, or base quantity units.
+
+    ``reference`` is the price the order would have met without slippage, for cost analysis.
+    """
+
+    trade_id: int
+    price: int
+    quantity: int
+    fee: int
+    fee_asset: str
+    is_maker: bool
+    reference: int
+
+    change: ClassVar[Change] = Change.FILL_PART
+
+
+class FundingPaid(msgspec.Struct, frozen=True, array_like=True, tag="funding", gc=False):
+    """Funding on the account's position: ``amount`` money received (negative: paid)."""
+
+    ts_event: int
+    instrument: str
+    rate: int
+    mark: int
+    amount: int
+
+
+class BorrowPaid(msgspec.Struct, frozen=True, array_like=True, tag="borrow", gc=False):
+    """Cost of a borrowed position: ``amount`` money received (negative: paid)."""
+
+    ts_event: int
+    instrument: str
+    amount: int
+
+
+class PositionLiquidated(msgspec.Struct, frozen=True, array_like=True, tag="liquidated", gc=False):
+    """The venue closed a position by force; ``fee`` money, quantity signed as the position was."""
+
+    ts_event: int
+    instrument: str
+    quantity: int
+    price: int
+    fee: int
+
+
+class CorporateAction(msgspec.Struct, frozen=True, array_like=True, tag="corporate", gc=False):
+    """A split (new shares per old = numerator/denominator) and a cash dividend per old share."""
+
+    ts_event: int
+    instrument: str
+    numerator: int = 1
+    denominator: int = 1
+    dividend: int = 0
+
+
+class TimerFired(msgspec.Struct, frozen=True, array_like=True, tag="timer", gc=False):
+    """A timer the strategy set has come due."""
+
+    ts_event: int
+    strategy: str
+    name: str
+
+
+class MarkChanged(msgspec.Struct, frozen=True, array_like=True, tag="mark", gc=False):
+    """The venue's mark price, used for margin instead of the last price."""
+
+    ts_event: int
+    instrument: str
+    price: int
+
+
+class Started(msgspec.Struct, frozen=True, array_like=True, tag="started", gc=False):
+    """The run begins; strategies get ``on_start``."""
+
+    ts_event: int
+
+
+class Stopped(msgspec.Struct, frozen=True, array_like=True, tag="stopped", gc=False):
+    """The run ends; strategies get ``on_stop``."""
+
+    ts_event: int
+
+
+class BarsClosed:
+    """All bars that share one close time: they arrive together, then strategies decide."""
+
+    __slots__ = ("bars", "ts_event")
+
+    def __init__(self, ts_event: int, bars: tuple[Bar, ...]) -> None:
+        self.ts_event = ts_event
+        self.bars = bars
+
+
+MarketEvent = Bar | Quote | Trade | Book | BarsClosed
+AccountEvent = FundingPaid | BorrowPaid | PositionLiquidated | CorporateAction | MarkChanged
+Event = MarketEvent | Report | AccountEvent | TimerFired | Started | Stopped

@@ -1,0 +1,104 @@
+"""Integer units: exact conversion at the edges and division with a named rounding.
+
+Prices, quantities and money are integers of 10^-exponent. Text and Decimal become units here and
+nowhere else; a value finer than the unit is refused, because rounding it would invent a number.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+MONEY_EXPONENT = 8
+MONEY_SCALE = 10**MONEY_EXPONENT
+RATE_SCALE = 10**6
+FUNDING_SCALE = 10**10
+NANOSECONDS = 10**9
+
+Rounding = Literal["toward_zero", "away_from_zero", "half_even", "floor", "ceil"]
+
+
+class UnitError(ValueError):
+    """A value that its unit cannot hold exactly."""
+
+
+def to_decimal(value: str | int | float | Decimal) -> Decimal:
+    """Exact decimal of a number; a float counts as its shortest decimal text."""
+    if isinstance(value, Decimal):
+        number = value
+    elif isinstance(value, bool):
+        raise UnitError(f"{value!r} is a truth value, not a number; pass digits")
+    else:
+        try:
+            number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        except (InvalidOperation, ValueError, TypeError):
+            raise UnitError(f"{value!r} is not a number; pass digits such as 0.001") from None
+    if not number.is_finite():
+        raise UnitError(f"{value!r} is not finite; pass a finite number")
+    return number
+
+
+def parse_units(value: str | int | float | Decimal, exponent: int) -> int:
+    """Integer units of 10^-exponent; refuses a value that is finer than the unit."""
+    scaled = to_decimal(value).scaleb(exponent)
+    units = int(scaled)
+    if units != scaled:
+        raise UnitError(
+            f"{value} is finer than the unit 1e-{exponent}; "
+            f"use an exponent of at least {decimals_of(value)} or round it yourself"
+        )
+    return units
+
+
+def decimals_of(value: str | int | float | Decimal) -> int:
+    """Digits after the decimal point that the value needs."""
+    exponent = to_decimal(value).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def format_units(units: int, exponent: int) -> str:
+    """Plain decimal text of integer units, without trailing zeros."""
+    text = format(Decimal(units).scaleb(-exponent), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def div_floor(numerator: int, denominator: int) -> int:
+    """Quotient rounded toward minus infinity."""
+    return numerator // denominator
+
+
+def div_ceil(numerator: int, denominator: int) -> int:
+    """Quotient rounded toward plus infinity."""
+    return -(-numerator // denominator)
+
+
+def div_toward_zero(numerator: int, denominator: int) -> int:
+    """Quotient rounded toward zero."""
+    quotient = abs(numerator) // abs(denominator)
+    return quotient if (numerator >= 0) == (denominator > 0) else -quotient
+
+
+def div_away_from_zero(numerator: int, denominator: int) -> int:
+    """Quotient rounded away from zero."""
+    quotient = -(-abs(numerator) // abs(denominator))
+    return quotient if (numerator >= 0) == (denominator > 0) else -quotient
+
+
+def div_half_even(numerator: int, denominator: int) -> int:
+    """Quotient rounded to the nearest integer, ties to the even one."""
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    quotient, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and quotient & 1):
+        quotient += 1
+    return quotient
+
+
+DIVIDE = {
+    "toward_zero": div_toward_zero,
+    "away_from_zero": div_away_from_zero,
+    "half_even": div_half_even,
+    "floor": div_floor,
+    "ceil": div_ceil,
+}
