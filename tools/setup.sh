@@ -45,21 +45,26 @@ if ! is_recent "$venv/bin/python"; then
     "$python" -m venv --clear "$venv"
 fi
 
+log=$venv/setup.log
 echo "[2/3] up to $count locked packages, each checked by its hash"
 "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes \
-    --progress-bar off --requirement requirements.lock |
+    --progress-bar off --requirement requirements.lock 2>&1 | tee "$log" |
     # One short line per package instead of the three that pip writes.
     while IFS= read -r line; do
         case $line in
-            Collecting\ *)
+            Collecting\ * | Processing\ *)
                 number=$((${number:-0} + 1))
-                name=${line#Collecting }
+                name=${line#* }
+                name=${name##*/}
                 printf '      %3d  %s\n' "$number" "${name%% *}" ;;
-            Installing\ *) echo "      unpacking, the slower half" ;;
-            Successfully\ *) echo "      done" ;;
-            ERROR*) echo "$line" ;;
+            Installing\ *) echo "      unpacking all of them, half a minute without news" ;;
         esac
-    done
+    done || {
+    echo "error: pip could not install requirements.lock; its last words (all: $log):" >&2
+    tail -n 15 "$log" >&2
+    echo "remedy: see that pip can reach its package index, then call make again." >&2
+    exit 1
+}
 
 echo "[3/3] interlock itself, editable"
 "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps \
