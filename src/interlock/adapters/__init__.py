@@ -1,0 +1,1 @@
+"""The outside world: venues over ccxt, the machine itself."""

@@ -1,0 +1,77 @@
+"""The machine: clock reads, waiting, atomic files, locks and free space."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class SystemClock:
+    """Real time. Tests pass a virtual clock with the same two methods instead."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970, UTC."""
+        return time.time_ns()
+
+    def wait(self, seconds: float) -> None:
+        """Block the calling thread; returns at once for a span that is not positive."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class LockHeldError(RuntimeError):
+    """Another process holds the lock."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write the whole file or nothing: a reader sees the old bytes or all of the new ones."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def append_durably(path: Path, line: bytes) -> None:
+    """Append one line and wait until it is on disk. A crash may leave a part of the line."""
+    with path.open("ab") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold the file's lock; the system releases it when the process ends, however it ends."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockHeldError(
+                f"{path} is held by another process; wait until it has ended, then run again"
+            ) from None
+        yield
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that this user may still write on the folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this the rename itself may be lost in a power cut.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
