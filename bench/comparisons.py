@@ -32,6 +32,8 @@ S1_CLOSE = Oracle(((13_824, -202_106.773),))
 S1_OPEN = Oracle(((13_824, -202_140.169),))
 SWEEP_CLOSE = Oracle(((1_159_267, -9_021_063.461),))
 SWEEP_OPEN = Oracle(((1_159_253, -9_020_279.497),))
+LONG_CLOSE = Oracle(((137_861, -914_425.230),))
+LONG_OPEN = Oracle(((137_861, -914_452.413),))
 # The fills of S2 are the same everywhere; the 76 units short at the end are valued at the middle
 # of the touch or at the side that would close them.
 S2_MIDDLE = Oracle(((15_260, -1_916.800),))
@@ -112,7 +114,7 @@ COMPARISONS = (
     Comparison(
         "memory_10m",
         "memory, target strategy, 10,000,000 bars",
-        _ours("memory_10m"),
+        _ours("memory_10m", LONG_CLOSE | LONG_OPEN),
         column_reach=2.0,
     ),
     Comparison(

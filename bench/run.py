@@ -23,6 +23,8 @@ from bench.comparisons import COMPARISONS, Comparison, Job
 
 REPOSITORY = process.REPOSITORY
 RESULTS = REPOSITORY / "bench" / "results" / "latest.json"
+# A choice of works must not replace the record that the documentation's table was made from.
+CHOICE = RESULTS.with_name("choice.json")
 PAGE = REPOSITORY / "docs" / "performance.md"
 MINUTES = 9.5
 ROUNDS = 3
@@ -94,8 +96,8 @@ def sentence(facts: dict[str, Any]) -> str:
     )
 
 
-def save(measured: Measured, facts: dict[str, Any]) -> None:
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+def save(path: Path, measured: Measured, facts: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     record = {
         "machine": facts,
         "comparisons": [
@@ -111,9 +113,9 @@ def save(measured: Measured, facts: dict[str, Any]) -> None:
             for comparison, lines in measured
         ],
     }
-    partial = RESULTS.with_suffix(".partial")
+    partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    partial.replace(RESULTS)
+    partial.replace(path)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -151,10 +153,11 @@ def main(arguments: Sequence[str]) -> int:
     subprocess.run(prepare, cwd=REPOSITORY, check=True)
     facts = machine_facts()
     measured = measure(chosen, max(1, options.repeat), options.minutes)
-    save(measured, facts)
+    path = CHOICE if options.only else RESULTS
+    save(path, measured, facts)
     block = table.render(measured, sentence(facts))
     print("\n" + block)
-    print(f"written: {RESULTS.relative_to(REPOSITORY)}")
+    print(f"written: {path.relative_to(REPOSITORY)}")
     if not options.only:
         done = table.write_into(PAGE, block)
         where = PAGE.relative_to(REPOSITORY)

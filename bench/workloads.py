@@ -208,6 +208,32 @@ def oracle(rows: FloatArray, *, fill: str, fast: int = FAST, slow: int = SLOW) -
     return len(where), float(profit)
 
 
+def quoting_fills(rows: IntArray) -> IntArray:
+    """S2 on W2 without an engine: rows of (row of the trade, side +1 buy, price in ticks).
+
+    Both orders stand two ticks behind the touch of the last quote, so only a jump of three
+    ticks or more reaches one: its trade prints at the order's price or through it, and the quote
+    that follows (the next row) crosses the order. Every fill is one unit at the order's price.
+    """
+    touch = rows[1::2, 2]
+    jump = np.diff(touch)
+    where = np.nonzero(np.abs(jump) > QUOTE_OFFSET_TICKS)[0]
+    side = -np.sign(jump[where])
+    behind = np.where(side > 0, -QUOTE_OFFSET_TICKS, QUOTE_OFFSET_TICKS + 1)
+    return np.column_stack([2 * (where + 1), side, touch[where] + behind])
+
+
+def quoting_oracle(rows: IntArray) -> tuple[int, int, float, float]:
+    """S2 in NumPy: (fills, final position, profit at the middle, profit at the closing touch)."""
+    fills = quoting_fills(rows)
+    position = int(fills[:, 1].sum())
+    cash = -int((fills[:, 1] * fills[:, 2]).sum())
+    bid, ask = int(rows[-1, 2]), int(rows[-1, 3])
+    middle = cash + position * (bid + ask) / 2
+    closing = cash + position * (bid if position > 0 else ask)
+    return len(fills), position, middle * TICK, closing * TICK
+
+
 def prepare() -> None:
     """Write every cached array that a runner may read, and check the hashes."""
     bars(), ticks(), portfolio()
@@ -234,6 +260,11 @@ def main() -> None:
         trials = [oracle(one[:SWEEP_BARS], fill=fill, fast=f, slow=s) for f, s in window_pairs()]
         total = sum(profit for _, profit in trials)
         print(f"S1 W3 at {fill}: {sum(n for n, _ in trials):,} fills, profit {total:,.3f}")
+    fills, position, middle, closing = quoting_oracle(flow)
+    print(
+        f"S2 W2: {fills:,} fills, position {position}, profit {middle:,.3f} at the middle", end=""
+    )
+    print(f", {closing:,.3f} at the closing touch")
 
 
 if __name__ == "__main__":
