@@ -1,0 +1,134 @@
+"""Runs a scalar formula over columns: the same function, compiled, in one generic loop.
+
+numba is imported on the first column that is computed, not with the package. A compiled loop is
+stored on disk; its key holds a checksum of the formula and of every block it calls, so an edited
+formula is compiled anew. Fast-math stays off and LLVM does not contract a product and a sum into
+one operation without it, so the loop gives the bits of the scalar function.
+"""
+
+import functools
+import zlib
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Formula = Callable[..., float]
+Loop = Callable[..., int]
+
+
+def run_columns(
+    formula: Formula,
+    start: tuple[list[float], list[float], tuple[Any, ...], int],
+    columns: tuple[npt.NDArray[np.float64], ...],
+) -> tuple[npt.NDArray[np.float64], int]:
+    """Return the outputs, shape (outputs, rows), and the first row that is not finite or -1.
+
+    `start` is (state, ring, fixed, outputs). Leading rows with a NaN are the warm-up of the
+    feature that made the column: they give NaN and the formula starts after them.
+    """
+    state, ring, fixed, outputs = start
+    out = np.empty((outputs, columns[0].size))
+    loop = _compiled(formula, len(columns))
+    bad = loop(np.array(state), np.array(ring or [0.0]), fixed, out, *columns)
+    return out, int(bad)
+
+
+@functools.cache
+def _compiled(formula: Formula, inputs: int) -> Loop:
+    import numba
+    from numba.extending import register_jitable
+
+    checksum = 0
+    for function in _called(formula, []):
+        register_jitable(function)
+        code = function.__code__
+        body = code.co_code + repr((code.co_consts, code.co_names)).encode()
+        checksum = zlib.crc32(body, checksum)
+    build = (_loop_one, _loop_two, _loop_three)[inputs - 1]
+    compile_loop = numba.njit(cache=True, nogil=True, error_model="numpy")
+    loop: Loop = compile_loop(build(formula, checksum))
+    return loop
+
+
+def _called(formula: Any, found: list[FunctionType]) -> list[FunctionType]:
+    """List `formula` and every function of its module's names that it reaches."""
+    if formula not in found:
+        found.append(formula)
+        for name in formula.__code__.co_names:
+            block = formula.__globals__.get(name)
+            if isinstance(block, FunctionType):
+                _called(block, found)
+    return found
+
+
+def _loop_one(formula: Formula, checksum: int) -> Loop:
+    def loop_one(state: Any, ring: Any, fixed: Any, out: Any, first: Any) -> int:
+        rows = first.size if checksum >= 0 else 0
+        begin = 0
+        while begin < rows and first[begin] != first[begin]:
+            out[:, begin] = np.nan
+            begin += 1
+        outputs = out.shape[0]
+        last = state.size - outputs
+        for row in range(begin, rows):
+            value = first[row]
+            if value - value != 0.0:
+                return row
+            out[0, row] = formula(state, ring, fixed, row - begin, value)
+            for k in range(1, outputs):
+                out[k, row] = state[last + k]
+        return -1
+
+    return loop_one
+
+
+def _loop_two(formula: Formula, checksum: int) -> Loop:
+    def loop_two(state: Any, ring: Any, fixed: Any, out: Any, first: Any, second: Any) -> int:
+        rows = first.size if checksum >= 0 else 0
+        begin = 0
+        while begin < rows and (first[begin] != first[begin] or second[begin] != second[begin]):
+            out[:, begin] = np.nan
+            begin += 1
+        outputs = out.shape[0]
+        last = state.size - outputs
+        for row in range(begin, rows):
+            left = first[row]
+            right = second[row]
+            if left - left != 0.0 or right - right != 0.0:
+                return row
+            out[0, row] = formula(state, ring, fixed, row - begin, left, right)
+            for k in range(1, outputs):
+                out[k, row] = state[last + k]
+        return -1
+
+    return loop_two
+
+
+def _loop_three(formula: Formula, checksum: int) -> Loop:
+    def loop_three(  # noqa: PLR0913 -- a formula of three inputs
+        state: Any, ring: Any, fixed: Any, out: Any, high: Any, low: Any, close: Any
+    ) -> int:
+        rows = high.size if checksum >= 0 else 0
+        begin = 0
+        while begin < rows and (
+            high[begin] != high[begin] or low[begin] != low[begin] or close[begin] != close[begin]
+        ):
+            out[:, begin] = np.nan
+            begin += 1
+        outputs = out.shape[0]
+        last = state.size - outputs
+        for row in range(begin, rows):
+            top = high[row]
+            bottom = low[row]
+            end = close[row]
+            if top - top != 0.0 or bottom - bottom != 0.0 or end - end != 0.0:
+                return row
+            out[0, row] = formula(state, ring, fixed, row - begin, top, bottom, end)
+            for k in range(1, outputs):
+                out[k, row] = state[last + k]
+        return -1
+
+    return loop_three
