@@ -55,8 +55,12 @@ echo "[2/3] up to $count locked packages, each checked by its hash"
             Collecting\ * | Processing\ *)
                 number=$((${number:-0} + 1))
                 name=${line#* }
-                name=${name##*/}
-                printf '      %3d  %s\n' "$number" "${name%% *}" ;;
+                name=${name%% *}
+                if [ "${name%.whl}" != "$name" ]; then
+                    IFS=- read -r package version _ <<<"${name##*/}"
+                    name="$package==$version"
+                fi
+                printf '      %3d  %s\n' "$number" "$name" ;;
             Installing\ *) echo "      unpacking all of them, half a minute without news" ;;
         esac
     done || {
