@@ -68,7 +68,7 @@ class PlainCross:
         self.fills += 1
 
 
-@njit
+@njit  # type: ignore[untyped-decorator]
 def compiled_cross(
     close: NDArray[np.float64], fee: float, fast: int, slow: int
 ) -> tuple[int, float]:
@@ -99,7 +99,7 @@ def compiled_cross(
     return fills, cash + position * close[-1]
 
 
-@njit
+@njit  # type: ignore[untyped-decorator]
 def compiled_sweep(
     close: NDArray[np.float64], fee: float, pairs: NDArray[np.int64]
 ) -> tuple[int, float]:

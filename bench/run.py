@@ -54,7 +54,7 @@ def measure_round(comparison: Comparison, lines: dict[str, list[process.Line]]) 
     for job in (comparison.ours, *comparison.others):
         why = process.missing(job)
         if why:
-            line: process.Line = {"error": why}
+            line: process.Line = {"error": why, "is_missing": True}
         else:
             line = process.run(job)
         lines[job.label].append(line)
@@ -162,12 +162,19 @@ def main(arguments: Sequence[str]) -> int:
         done = table.write_into(PAGE, block)
         where = PAGE.relative_to(REPOSITORY)
         print(f"written: {where}" if done else f"{where} has no {table.BEGIN} ... {table.END}")
-    wrong = [
+    bad = [
         f"{comparison.name} {label}"
         for comparison, lines in measured
         for label, each in lines.items()
-        if any(not line.get("is_right", True) for line in each)
+        if any(is_bad(line) for line in each)
     ]
-    if wrong:
-        print(f"wrong results: {', '.join(wrong)}", file=sys.stderr)
-    return 1 if wrong else 0
+    if bad:
+        print(f"failed or wrong: {', '.join(bad)}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def is_bad(line: process.Line) -> bool:
+    """A runner that is absent is not bad; one that failed or gave another result is."""
+    if line.get("is_missing"):
+        return False
+    return "error" in line or not line.get("is_right", True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def _result(lines: Lines) -> str:
 
 
 def _peak(lines: Lines) -> float:
-    return max(line["peak_rss_mb"] for line in lines)
+    return max(float(line["peak_rss_mb"]) for line in lines)
 
 
 def _reach(comparison: Comparison, job: Job) -> str:
@@ -75,7 +75,9 @@ def _reach(comparison: Comparison, job: Job) -> str:
 
 def column_multiple(lines: Lines) -> float:
     """Worst (peak - after import) / columns of the memory runs."""
-    return max((line["peak_rss_mb"] - line["rss_import_mb"]) / line["columns_mb"] for line in lines)
+    return max(
+        float((line["peak_rss_mb"] - line["rss_import_mb"]) / line["columns_mb"]) for line in lines
+    )
 
 
 def _faster(comparison: Comparison, job: Job, lines: Lines, ours: Lines) -> str:
@@ -113,7 +115,7 @@ def row(comparison: Comparison, job: Job, lines: Lines, ours: Lines) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def render(measured: Sequence[tuple[Comparison, dict[str, Lines]]], facts: str) -> str:
+def render(measured: Sequence[tuple[Comparison, Mapping[str, Lines]]], facts: str) -> str:
     """The whole block: facts of the machine, then the table."""
     rows = [HEAD]
     for comparison, lines in measured:

@@ -20,6 +20,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ BAR_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Stored = TypeVar("Stored", FloatArray, IntArray)
 
 
 class WorkloadChanged(Exception):
@@ -50,7 +52,7 @@ class WorkloadChanged(Exception):
 
 def digest(array: FloatArray | IntArray) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the array's bytes."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()[:16]
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()[:16]
 
 
 def _require(name: str, array: FloatArray | IntArray) -> None:
@@ -62,14 +64,14 @@ def _require(name: str, array: FloatArray | IntArray) -> None:
         )
 
 
-def _stored(name: str, make: Callable[[], FloatArray | IntArray]) -> FloatArray | IntArray:
+def _stored(name: str, make: Callable[[], Stored]) -> Stored:
     path = DATA / f"{name}.npy"
     if not path.exists():
         DATA.mkdir(parents=True, exist_ok=True)
         partial = DATA / f"{name}.partial.npy"
         np.save(partial, make())
         partial.replace(path)
-    array: FloatArray | IntArray = np.load(path)
+    array: Stored = np.load(path)
     return array
 
 
@@ -149,7 +151,7 @@ def ticks() -> IntArray:
     """
     array = _stored("ticks_2000000_11", lambda: _generate_ticks(1_000_000, 11))
     _require("W2", array)
-    return array.astype(np.int64, copy=False)
+    return array
 
 
 def _write_integer_bars(count: int, folder: Path) -> None:

@@ -32,7 +32,7 @@ from bench.measure import Stopwatch, emit, peak_rss_mb
 FOREVER_NS = 10**15
 END_OF_DATA = 1
 RESTING = 1  # hftbacktest's order status NEW.
-WIDEST_TOUCH_TICKS = 50  # Between two updates of one quote a side can be missing.
+WIDEST_TOUCH_TICKS = 50  # Until the first quote a side is missing, at an extreme tick.
 WARM_UP_ROWS = 2_000
 OFFSET = workloads.QUOTE_OFFSET_TICKS
 
