@@ -8,6 +8,7 @@ from interlock.strategy.indicators.live import (
     Input,
     OfValue,
     column_of,
+    columns_of,
     whole_number,
     window_of,
 )

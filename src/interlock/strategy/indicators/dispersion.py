@@ -18,6 +18,7 @@ from interlock.strategy.indicators.live import (
     OfValue,
     capacity,
     column_of,
+    columns_of,
     positive,
     whole_number,
 )

@@ -29,7 +29,7 @@ class Snapshot(NamedTuple):
 
     name: str
     fixed: tuple[Any, ...]
-    count: int
+    seen: int
     state: tuple[float, ...]
     ring: tuple[float, ...]
     value: float
@@ -66,13 +66,13 @@ class Indicator:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from `snapshot`. Raises ValueError when it is of another indicator."""
-        name, fixed, count, state, ring, value = snapshot
+        name, fixed, seen, state, ring, value = snapshot
         if name != type(self).__name__ or _plain(fixed) != _plain(self._fixed):
             raise ValueError(
                 f"snapshot of {name}{_plain(fixed)} does not fit {type(self).__name__}"
                 f"{_plain(self._fixed)}: restore into an indicator with the same parameters"
             )
-        self.count = count
+        self.count = seen
         self._state = list(state)
         self._ring = list(ring)
         self._last = value

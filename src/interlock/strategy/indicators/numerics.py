@@ -23,15 +23,21 @@ ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding and subtracting it rounds to
 EXACT = 9007199254740992.0  # 2**53: whole numbers below it add without rounding
 
 
-def accumulate(state: Cells, at: int, term: float) -> None:
-    """Add `term` to the pair at `state[at], state[at + 1]` without losing the rounding error."""
+def accumulate(state: Cells, at: int, term: float, rest: float) -> None:
+    """Add the pair (term, rest) to the pair at `state[at], state[at + 1]`."""
     before = state[at]
     after = before + term
     part = after - before
-    low = state[at + 1] + ((before - (after - part)) + (term - part))
+    low = state[at + 1] + (((before - (after - part)) + (term - part)) + rest)
     total = after + low
     state[at] = total
     state[at + 1] = low - (total - after)
+
+
+def difference_error(left: float, right: float, difference: float) -> float:
+    """Return `left - right - difference` exactly, where `difference` is the rounded one."""
+    part = difference - left
+    return (left - (difference - part)) - (right + part)
 
 
 def product_error(left: float, right: float, product: float) -> float:
@@ -47,11 +53,23 @@ def product_error(left: float, right: float, product: float) -> float:
     ) + left_low * right_low
 
 
-def accumulate_product(state: Cells, at: int, left: float, right: float) -> None:
-    """Add the exact product to the pair at `state[at], state[at + 1]`."""
-    product = left * right
-    accumulate(state, at, product)
-    accumulate(state, at, product_error(left, right, product))
+def replace(state: Cells, at: int, value: float, leaving: float) -> None:
+    """Add `value` to the pair at `state[at], state[at + 1]` and take `leaving` out of it."""
+    change = value - leaving
+    accumulate(state, at, change, difference_error(value, leaving, change))
+
+
+def replace_product(
+    state: Cells, at: int, entering: tuple[float, float], leaving: tuple[float, float]
+) -> None:
+    """Add the product of `entering` to the pair at `at` and take that of `leaving` out of it."""
+    left, right = entering
+    gained = left * right
+    past_left, past_right = leaving
+    lost = past_left * past_right
+    change = gained - lost
+    rest = product_error(left, right, gained) - product_error(past_left, past_right, lost)
+    accumulate(state, at, change, difference_error(gained, lost, change) + rest)
 
 
 def slide(ring: Cells, window: Window, count: int, value: float) -> float:
@@ -67,8 +85,7 @@ def rolling_sum(
 ) -> float:
     """Slide `value` into a window and return the window's sum. State: the pair."""
     leaving = slide(ring, window, count, value)
-    accumulate(state, at, value)
-    accumulate(state, at, -leaving)
+    replace(state, at, value, leaving)
     return state[at] + state[at + 1]
 
 
@@ -81,11 +98,13 @@ def rolling_ramp(
     missing rows count as zeros, so the newest value weighs `length` from the first row on.
     """
     leaving = slide(ring, window, count, value)
-    accumulate(state, at + 2, -state[at])
-    accumulate(state, at + 2, -state[at + 1])
-    accumulate_product(state, at + 2, float(window[0]), value)
-    accumulate(state, at, value)
-    accumulate(state, at, -leaving)
+    rows = float(window[0])
+    weighted = rows * value
+    change = weighted - state[at]
+    rest = difference_error(weighted, state[at], change)
+    rest += product_error(rows, value, weighted) - state[at + 1]
+    accumulate(state, at + 2, change, rest)
+    replace(state, at, value, leaving)
     return state[at + 2] + state[at + 3]
 
 
@@ -100,10 +119,8 @@ def rolling_variance(
     """
     length, mask, start, degrees = window
     leaving = slide(ring, (length, mask, start), count, value)
-    accumulate(state, at, value)
-    accumulate(state, at, -leaving)
-    accumulate_product(state, at + 2, value, value)
-    accumulate_product(state, at + 2, -leaving, leaving)
+    replace(state, at, value, leaving)
+    replace_product(state, at + 2, (value, value), (leaving, leaving))
     if value == state[at + 5]:
         state[at + 4] += 1.0
     else:

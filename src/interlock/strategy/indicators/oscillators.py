@@ -15,6 +15,7 @@ from interlock.strategy.indicators.live import (
     OfValue,
     capacity,
     column_of,
+    columns_of,
     whole_number,
     window_of,
 )

@@ -11,6 +11,7 @@ from interlock.strategy.indicators.live import (
     OfValue,
     capacity,
     column_of,
+    columns_of,
     positive,
     whole_number,
     window_of,

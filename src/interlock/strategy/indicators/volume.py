@@ -14,7 +14,7 @@ from interlock.strategy.indicators.numerics import (
     Cells,
     Window,
     accumulate,
-    accumulate_product,
+    replace_product,
     rolling_sum,
     slide,
 )
@@ -42,8 +42,7 @@ def vwap_update(
     price, volume = trade
     leaving = slide(ring, prices, count, price)
     weight = ring[start + ((count - length) & mask)]
-    accumulate_product(state, 0, price, volume)
-    accumulate_product(state, 0, -leaving, weight)
+    replace_product(state, 0, (price, volume), (leaving, weight))
     total = rolling_sum(state, 2, ring, volumes, count, volume)
     if count + 1 < length or total <= 0.0:
         return NAN
@@ -70,9 +69,9 @@ def obv_update(state: Cells, ring: Cells, fixed: tuple[int], count: int, *trade:
     """State: the pair of the balance, the previous close."""
     close, volume = trade
     if count == 0 or close > state[2]:
-        accumulate(state, 0, volume)
+        accumulate(state, 0, volume, 0.0)
     elif close < state[2]:
-        accumulate(state, 0, -volume)
+        accumulate(state, 0, -volume, 0.0)
     state[2] = close
     return state[0] + state[1]
 
