@@ -26,7 +26,7 @@ _ROWS: dict[str, list[tuple[str, str, Unit, str, str]]] = {
     "Return": [
         ("total_return", "Total return", "fraction",
          "product of (1 + daily return) - 1", _EMPYRICAL + "cum_returns_final"),
-        ("cagr", "Compound annual return", "fraction",
+        ("cagr", "Annual return (CAGR)", "fraction",
          "(1 + total return) ^ (periods per year / days) - 1; from 30 days", _EMPYRICAL + "cagr"),
         ("annual_volatility", "Volatility", "fraction",
          "sample standard deviation of daily returns x sqrt(periods per year)",
@@ -144,7 +144,7 @@ _ROWS: dict[str, list[tuple[str, str, Unit, str, str]]] = {
     ],
     "Significance": [
         ("days", "Daily returns", "count", "number of daily returns the ratios stand on", OWN),
-        ("probabilistic_sharpe", "Probabilistic Sharpe ratio", "fraction",
+        ("probabilistic_sharpe", "Probabilistic Sharpe", "fraction",
          "probability that the true Sharpe ratio is above 0, by length, skew and kurtosis",
          "Bailey and Lopez de Prado 2012, published example"),
         ("minimum_track_record_days", "Minimum track record", "days",
@@ -154,7 +154,7 @@ _ROWS: dict[str, list[tuple[str, str, Unit, str, str]]] = {
         ("expected_maximum_sharpe", "Best Sharpe of worthless trials", "number",
          "expected best annualized Sharpe ratio among as many trials without any merit",
          "Bailey and Lopez de Prado 2014, published example"),
-        ("deflated_sharpe", "Deflated Sharpe ratio", "fraction",
+        ("deflated_sharpe", "Deflated Sharpe", "fraction",
          "probability that the Sharpe ratio beats the best of as many worthless trials",
          "Bailey and Lopez de Prado 2014, published example"),
     ],

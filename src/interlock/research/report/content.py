@@ -25,6 +25,7 @@ class Card:
 
     title: str
     value: str
+    unit: str
     note: str
     tone: str
 
@@ -152,7 +153,9 @@ def cards(result: BacktestResult) -> list[Card]:
     return [
         Card(
             DEFINITIONS[name].title,
-            text.metric(name, values, currency=result.currency),
+            *text.metric(name, values, currency=result.currency, brief=True).partition("\u00a0")[
+                ::2
+            ],
             values.get("reasons", {}).get(name, "") or _card_note(name, values),
             _tone(name, values.get(name)),
         )
@@ -259,13 +262,17 @@ def extreme_trips(result: BacktestResult, count: int) -> dict[str, list[dict[str
     winners = trips.filter(pl.col("pnl") > 0.0).sort("pnl", descending=True, maintain_order=True)
     losers = trips.filter(pl.col("pnl") < 0.0).sort("pnl", maintain_order=True)
     return {
-        "Largest winners": [_trip(row, result) for row in winners.head(count).iter_rows(named=True)],
+        "Largest winners": [
+            _trip(row, result) for row in winners.head(count).iter_rows(named=True)
+        ],
         "Largest losers": [_trip(row, result) for row in losers.head(count).iter_rows(named=True)],
     }
 
 
 def _trip(row: dict[str, Any], result: BacktestResult) -> dict[str, Any]:
-    move = (row["exit_price"] / row["entry_price"] - 1.0) * row["side"] if row["entry_price"] else 0.0
+    move = (
+        (row["exit_price"] / row["entry_price"] - 1.0) * row["side"] if row["entry_price"] else 0.0
+    )
     return {
         "instrument": row["instrument"],
         "side": "long" if row["side"] > 0 else "short",

@@ -1,20 +1,22 @@
 """Draw the charts of a result as Bokeh models with a bounded number of points."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from bokeh.layouts import column
 from bokeh.models import (
+    BasicTicker,
     ColumnDataSource,
     HoverTool,
-    Label,
     LayoutDOM,
+    NoOverlap,
     NumeralTickFormatter,
+    Range,
     Range1d,
-    Span,
 )
+from bokeh.models.annotations import Label, Span
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
@@ -27,6 +29,13 @@ BUCKETS = 1_000
 PRICE_BUCKETS = 1_500
 MARKERS = 1_200
 PRICE_CHARTS = 3
+# Transparent from the start: a white ground painted once leaves its edge behind in the dark.
+_CLEAR: dict[str, Any] = {
+    "background_fill_color": None,
+    "border_fill_color": None,
+    "outline_line_color": None,
+}
+_Mode = Literal["mouse", "vline"]
 _TOOLS = "xpan,xwheel_zoom,box_zoom,reset"
 
 
@@ -54,7 +63,7 @@ def draw(result: BacktestResult, returns: NDArray[np.float64] | None, days: pl.S
 
 def _performance(result: BacktestResult, notes: list[str]) -> LayoutDOM:
     ts = result.equity["ts"].to_numpy()
-    window = Range1d(float(ts[0]) / 1e6, float(ts[-1]) / 1e6, bounds="auto")
+    window = Range1d(start=float(ts[0]) / 1e6, end=float(ts[-1]) / 1e6, bounds="auto")
     parts = [_equity(result, window), _drawdown(result, window), _exposure(result, window)]
     names = result.bars["instrument"].unique(maintain_order=True).to_list()
     for name in names[:PRICE_CHARTS]:
@@ -69,7 +78,7 @@ def _performance(result: BacktestResult, notes: list[str]) -> LayoutDOM:
     return column(*parts, sizing_mode="stretch_width", spacing=6)
 
 
-def _time_figure(title: str, height: int, window: Range1d | None = None) -> figure:
+def _time_figure(title: str, height: int, window: Range | None = None) -> figure:
     given: dict[str, Any] = {} if window is None else {"x_range": window}
     plot = figure(
         title=title,
@@ -81,10 +90,13 @@ def _time_figure(title: str, height: int, window: Range1d | None = None) -> figu
         output_backend="canvas",
         min_border_left=64,
         min_border_right=12,
+        **_CLEAR,
         **given,
     )
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=12)
+    plot.yaxis.ticker = BasicTicker(desired_num_ticks=6 if height > 200 else 3)
     return plot
 
 
@@ -92,7 +104,7 @@ def _times(ts: NDArray[np.int64]) -> NDArray[np.float64]:
     return ts / 1e6
 
 
-def _hover(plot: figure, renderer: Any, tips: list[tuple[str, str]], mode: str = "vline") -> None:
+def _hover(plot: figure, renderer: Any, tips: list[tuple[str, str]], mode: _Mode = "vline") -> None:
     plot.add_tools(
         HoverTool(
             renderers=[renderer],
@@ -118,15 +130,21 @@ def _equity(result: BacktestResult, window: Range1d) -> figure:
     )
     plot = _time_figure(f"Equity, {result.currency}", 340, window)
     held = plot.line(
-        "ts", "benchmark", source=source, color=GRAY, width=1.4, legend_label="Buy and hold"
+        "ts", "benchmark", source=source, color=GRAY, line_width=1.4, legend_label="Buy and hold"
     )
     held.level = "underlay"
-    line = plot.line("ts", "equity", source=source, color=BLUE, width=2, legend_label="Strategy")
+    line = plot.line(
+        "ts", "equity", source=source, color=BLUE, line_width=2, legend_label="Strategy"
+    )
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0")
     plot.legend.location = "top_left"
     plot.legend.click_policy = "hide"
     plot.legend.orientation = "horizontal"
-    tips = [("", "@ts{%F %H:%M}"), ("Strategy", "@equity{0,0}"), ("Buy and hold", "@benchmark{0,0}")]
+    tips = [
+        ("", "@ts{%F %H:%M}"),
+        ("Strategy", "@equity{0,0}"),
+        ("Buy and hold", "@benchmark{0,0}"),
+    ]
     _hover(plot, line, tips)
     return plot
 
@@ -147,11 +165,15 @@ def _drawdown(result: BacktestResult, window: Range1d) -> figure:
     depth = values / np.maximum(np.maximum.accumulate(values), result.initial_equity) - 1.0
     keep = extremes(depth, BUCKETS)
     source = ColumnDataSource(
-        {"ts": _times(frame["ts"].to_numpy()[keep]), "depth": depth[keep], "zero": 0.0 * depth[keep]}
+        {
+            "ts": _times(frame["ts"].to_numpy()[keep]),
+            "depth": depth[keep],
+            "zero": 0.0 * depth[keep],
+        }
     )
     plot = _time_figure("Drawdown", 170, window)
     plot.varea("ts", "zero", "depth", source=source, color=RED, alpha=0.25)
-    line = plot.line("ts", "depth", source=source, color=RED, width=1.2)
+    line = plot.line("ts", "depth", source=source, color=RED, line_width=1.2)
     plot.yaxis.formatter = NumeralTickFormatter(format="0.[0]%")
     _hover(plot, line, [("", "@ts{%F %H:%M}"), ("Drawdown", "@depth{0.00%}")])
     return plot
@@ -170,10 +192,10 @@ def _exposure(result: BacktestResult, window: Range1d) -> figure:
             "zero": 0.0 * values[keep],
         }
     )
-    plot = _time_figure("Exposure, notional / equity (green long, red short)", 150, window)
+    plot = _time_figure("Exposure: green long, red short", 150, window)
     plot.varea_step("ts", "zero", "long", source=source, color=GREEN, alpha=0.45, step_mode="after")
     plot.varea_step("ts", "short", "zero", source=source, color=RED, alpha=0.45, step_mode="after")
-    line = plot.step("ts", "exposure", source=source, color=GRAY, width=0.8, mode="after", alpha=0.6)
+    line = plot.step("ts", "exposure", source=source, alpha=0.0, mode="after")
     plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     _hover(plot, line, [("", "@ts{%F %H:%M}"), ("Exposure", "@exposure{0.0%}")])
     return plot
@@ -186,9 +208,9 @@ def _price(result: BacktestResult, name: str, window: Range1d, notes: list[str])
         {key: thin[key].to_numpy() for key in ("low", "high", "close")}
         | {"ts": _times(thin["ts"].to_numpy())}
     )
-    plot = _time_figure(f"{name}: price and fills", 340, window)
+    plot = _time_figure(f"{name}, price and fills", 340, window)
     plot.varea("ts", "low", "high", source=source, color=GRAY, alpha=0.25)
-    line = plot.line("ts", "close", source=source, color=GRAY, width=1.1)
+    line = plot.line("ts", "close", source=source, color=GRAY, line_width=1.1)
     _hover(
         plot, line,
         [("", "@ts{%F %H:%M}"), ("Close", "@close{0,0.[00000]}"),
@@ -219,7 +241,7 @@ def _markers(plot: figure, fills: pl.DataFrame) -> None:
             | {key: part[key].to_numpy() for key in ("price", "quantity", "position_after")}
         )
         points = plot.scatter(
-            "ts", "price", source=source, marker=marker, size=8 if fills.height < 400 else 6,
+            "ts", "price", source=source, marker=marker, size=8 if fills.height < 400 else 5,
             color=color, alpha=0.85, line_color=None, legend_label=label,
         )  # fmt: skip
         _hover(
@@ -251,6 +273,7 @@ def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> Layou
     plot = figure(
         title="Distribution of daily returns", height=280, sizing_mode="stretch_width",
         tools="", toolbar_location=None, min_border_left=48,
+        **_CLEAR,
     )  # fmt: skip
     bars = plot.quad(
         left="left", right="right", top="count", bottom=0, source=source, fill_color="color",
@@ -259,7 +282,7 @@ def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> Layou
     tips = [("Return", "@left{0.00%} to @right{0.00%}"), ("Days", "@count")]
     plot.add_tools(HoverTool(renderers=[bars], tooltips=tips))
     top = float(counts.max()) * 1.16
-    plot.y_range = Range1d(0, top)
+    plot.y_range = Range1d(start=0.0, end=top)
     for name, label in (("var_95", "VaR 95"), ("var_99", "VaR 99")):
         value = result.metrics.get(name)
         if value is not None:
@@ -290,15 +313,13 @@ def _rolling(
         {"ts": ts[keep], "sharpe": ratio[keep], "volatility": volatility[keep]}
     )
     first = _time_figure(f"Rolling Sharpe ratio, {window} days", 150)
-    line = first.line("ts", "sharpe", source=source, color=VIOLET, width=1.6)
+    line = first.line("ts", "sharpe", source=source, color=VIOLET, line_width=1.6)
     first.add_layout(Span(location=0.0, dimension="width", line_color=GRAY, line_dash="dashed"))
     _hover(first, line, [("", "@ts{%F}"), ("Sharpe ratio", "@sharpe{0.00}")])
     second = _time_figure(f"Rolling volatility, {window} days", 130, first.x_range)
-    line = second.line("ts", "volatility", source=source, color=BLUE, width=1.6)
+    line = second.line("ts", "volatility", source=source, color=BLUE, line_width=1.6)
     second.yaxis.formatter = NumeralTickFormatter(format="0%")
     _hover(second, line, [("", "@ts{%F}"), ("Volatility", "@volatility{0.0%}")])
     for plot in (first, second):
         plot.min_border_left = 48
     return column(first, second, sizing_mode="stretch_width", spacing=0)
-
-

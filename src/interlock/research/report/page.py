@@ -27,33 +27,37 @@ def render(result: BacktestResult, *, name: str = "", made: str = "") -> str:
     days = pl.Series("day", [], dtype=pl.Date) if returns is None else returns["day"]
     values = None if returns is None else returns["value"].to_numpy()
     charts = figures.draw(result, values, days)
-    page = _environment().get_template("page.html").render(
-        result=result,
-        name=name,
-        made=made,
-        strategy=content.strategy_name(result.config),
-        instruments=content.instrument_names(result),
-        period=_period(result),
-        headline=content.headline(result),
-        cautions=content.cautions(result),
-        cards=content.cards(result),
-        places=list(charts.layouts),
-        notes=charts.notes,
-        months=content.month_names(),
-        monthly=[] if returns is None else content.monthly_table(returns),
-        costs=content.cost_rows(result),
-        costs_total=text.metric("costs_total", result.metrics, currency=result.currency),
-        trips=content.extreme_trips(result, _TRIPS),
-        groups=content.metric_groups(result),
-        open_profit=_open_profit(result),
-        parameters=text.flatten(dict(result.config.get("parameters", {}))),
-        conventions=text.flatten(dict(result.config.get("conventions", {}))),
-        settings=_settings(result),
-        counters=result.counters,
-        style=_asset("page.css"),
-        script=_asset("page.js"),
-        library=_library(),
-        charts=_embed(charts.layouts),
+    page = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            result=result,
+            name=name,
+            made=made,
+            strategy=content.strategy_name(result.config),
+            instruments=content.instrument_names(result),
+            period=_period(result),
+            headline=content.headline(result),
+            cautions=content.cautions(result),
+            cards=content.cards(result),
+            places=list(charts.layouts),
+            notes=charts.notes,
+            months=content.month_names(),
+            monthly=[] if returns is None else content.monthly_table(returns),
+            costs=content.cost_rows(result),
+            costs_total=text.metric("costs_total", result.metrics, currency=result.currency),
+            trips=content.extreme_trips(result, _TRIPS),
+            groups=content.metric_groups(result),
+            open_profit=_open_profit(result),
+            parameters=text.flatten(dict(result.config.get("parameters", {}))),
+            conventions=text.flatten(dict(result.config.get("conventions", {}))),
+            settings=_settings(result),
+            counters=result.counters,
+            style=_asset("page.css"),
+            script=_asset("page.js"),
+            library=_library(),
+            charts=_embed(charts.layouts),
+        )
     )
     return page
 

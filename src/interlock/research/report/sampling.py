@@ -34,9 +34,7 @@ def price_buckets(bars: pl.DataFrame, buckets: int) -> pl.DataFrame:
         bars.select("ts", low=low, high=high, close="close")
         .with_row_index("row")
         .group_by(pl.col("row") // per_bucket, maintain_order=True)
-        .agg(
-            pl.col("ts").last(), pl.col("low").min(), pl.col("high").max(), pl.col("close").last()
-        )
+        .agg(pl.col("ts").last(), pl.col("low").min(), pl.col("high").max(), pl.col("close").last())
         .drop("row")
     )
 

@@ -10,7 +10,9 @@ MINUS = "\u2212"
 NONE = "\u2013"
 
 
-def metric(name: str, metrics: Mapping[str, Any], *, currency: str = "") -> str:
+def metric(
+    name: str, metrics: Mapping[str, Any], *, currency: str = "", brief: bool = False
+) -> str:
     """A metric as text with its unit; a dash where it has no value."""
     value = metrics.get(name)
     if value is None:
@@ -19,7 +21,7 @@ def metric(name: str, metrics: Mapping[str, Any], *, currency: str = "") -> str:
     if unit == "fraction":
         return percent(value, signed=name in _SIGNED)
     if unit == "money":
-        return money(value, currency)
+        return money(value, currency, brief=brief)
     if unit == "count":
         return f"{value:,.0f}"
     suffix = {"days": " days", "hours": " h", "per_day": " per day", "per_year": " x"}
@@ -40,9 +42,9 @@ def percent(fraction: float, *, signed: bool = False, digits: int = 2) -> str:
     return text.replace("-", MINUS) + "\u00a0%"
 
 
-def money(value: float, currency: str) -> str:
-    """An amount with two decimals (none from 100,000 up), thousands and currency."""
-    text = f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:,.2f}"
+def money(value: float, currency: str, *, brief: bool = False) -> str:
+    """An amount with two decimals (none from 1,000 up in `brief`), thousands and currency."""
+    text = f"{value:,.0f}" if brief and abs(value) >= 1_000 else f"{value:,.2f}"
     if text in ("-0.00", "-0"):
         text = text[1:]
     return f"{text.replace('-', MINUS)}\u00a0{currency}".rstrip("\u00a0")

@@ -8,7 +8,7 @@
   const collect = (model) => {
     if (model.children) {
       model.children.forEach(collect);
-    } else {
+    } else if (model.type === "Figure") {
       plots.push(model);
     }
   };
@@ -19,7 +19,6 @@
     const [panel, ink, soft, line] = ["--panel", "--ink", "--soft", "--line"].map(
       (name) => style.getPropertyValue(name).trim());
     for (const plot of plots) {
-      plot.setv({background_fill_color: panel, border_fill_color: panel, outline_line_color: null});
       if (plot.title) {
         plot.title.setv({text_color: ink, text_font: font, text_font_size: "13px"});
       }
@@ -47,12 +46,10 @@
     for (const [place, item] of Object.entries(items)) {
       const target = document.getElementById(`chart-${place}`);
       if (target) {
-        const manager = await Bokeh.embed.embed_item(item, target);
-        for (const view of manager.roots ?? manager) {
-          collect(view.model);
-        }
+        await Bokeh.embed.embed_item(item, target);
       }
     }
+    Bokeh.documents.forEach((part) => part.roots().forEach(collect));
     paint();
     document.documentElement.dataset.charts = String(plots.length);
   };
