@@ -15,9 +15,20 @@ from interlock.model.units import to_decimal
 
 FUNDING_EXPONENT = 10
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+TRUSTED_BARS = 200
 
 # These count a contract market's bar volume in contracts; the others in the base currency.
 CONTRACT_VOLUME = {"gate", "kucoinfutures", "mexc"}
+
+# Rows of one answer where ccxt states none or fewer than the venue's own manual.
+PAGE_ROWS = {
+    ("binance", "fetchTrades"): 1_000,
+    ("binanceusdm", "fetchOHLCV"): 1_000,
+    ("binanceusdm", "fetchTrades"): 1_000,
+    ("binanceusdm", "fetchFundingRateHistory"): 1_000,
+    ("bybit", "fetchFundingRateHistory"): 200,
+}
 
 
 class Feed(Protocol):
@@ -36,8 +47,12 @@ class Feed(Protocol):
         """The exponent of each value column."""
         ...
 
-    def skip_ms(self) -> int:
-        """How far an empty answer may be trusted to mean that there is nothing."""
+    def span_ms(self, limit: int) -> int:
+        """How far an empty answer to ``limit`` rows is trusted to mean that there is nothing."""
+        ...
+
+    def after_nothing(self, since_ms: int) -> int:
+        """Where to ask next after an empty answer to a full page."""
         ...
 
 
@@ -76,9 +91,23 @@ class BarFeed:
         """Four prices and a quantity."""
         return (instrument.price_exponent,) * 4 + (instrument.quantity_exponent,)
 
-    def skip_ms(self) -> int:
-        """One full page."""
-        return self.limit * self._step_ms
+    def span_ms(self, limit: int) -> int:
+        """Some venues answer only for the bars that would fit, and fit fewer than ccxt says."""
+        return min(limit, TRUSTED_BARS) * self._step_ms
+
+    def after_nothing(self, since_ms: int) -> int:
+        """The first daily bar where there is none for the day, else some bars on."""
+        short = since_ms + self.span_ms(self.limit)
+        steps = self.client.exchange.timeframes
+        if "1d" not in steps or self._step_ms >= DAY_MS:
+            return short
+        answer = self.client.call(
+            "fetch_ohlcv", self.request.symbol, "1d", since_ms - DAY_MS + 1, TRUSTED_BARS
+        )
+        first = min((int(item[0]) for item in answer), default=None)
+        if first is None:
+            return max(short, since_ms + DAY_MS)
+        return max(short, first) if first > since_ms else short
 
     def _row(self, item: Sequence[Any]) -> Row:
         ts_ms = int(item[0])
@@ -121,9 +150,13 @@ class TradeFeed:
         """A price, a quantity and a sign."""
         return (instrument.price_exponent, instrument.quantity_exponent, 0)
 
-    def skip_ms(self) -> int:
+    def span_ms(self, limit: int) -> int:
         """An hour: the window that Binance allows in one request."""
         return HOUR_MS
+
+    def after_nothing(self, since_ms: int) -> int:
+        """An hour on."""
+        return since_ms + HOUR_MS
 
     def _row(self, item: dict[str, Any]) -> Row:
         ts_ms = int(item["timestamp"])
@@ -168,9 +201,13 @@ class FundingFeed:
         """Rates are integers of 1e-10 whatever the instrument."""
         return (FUNDING_EXPONENT,)
 
-    def skip_ms(self) -> int:
-        """A page of hourly funding, the shortest interval in use."""
-        return self.limit * HOUR_MS
+    def span_ms(self, limit: int) -> int:
+        """As many hours: the shortest interval in use."""
+        return limit * HOUR_MS
+
+    def after_nothing(self, since_ms: int) -> int:
+        """A page of hours on."""
+        return since_ms + self.span_ms(self.limit)
 
 
 def feed_of(client: VenueClient, request: HistoryRequest) -> Feed:
@@ -189,7 +226,8 @@ def _require(client: VenueClient, feature: str, kind: str) -> None:
 
 
 def _limit(client: VenueClient, symbol: str, method: str, otherwise: int) -> int:
-    stated = client.exchange.feature_value(symbol, method, "limit", otherwise)
+    known = PAGE_ROWS.get((client.id, method))
+    stated = known or client.exchange.feature_value(symbol, method, "limit", otherwise)
     return int(stated) if stated else otherwise
 
 

@@ -40,7 +40,7 @@ def open_history(client: VenueClient, request: HistoryRequest) -> CcxtHistory:
 
     Raises HistoryError for a symbol the venue does not list or a kind it does not offer.
     """
-    client.call("load_markets")
+    client.load_markets()
     market = _market(client, request.symbol)
     instrument = instrument_of(
         market,
@@ -74,7 +74,7 @@ class CcxtHistory:
         since_ms, end_ms = cursor_ns // NS_PER_MS, end_ns // NS_PER_MS
         sent, repeats = self._clean(self._feed.fetch(since_ms, self._feed.limit), since_ms)
         if not sent:
-            return self._page([], min(since_ms + self._feed.skip_ms(), end_ms), repeats)
+            return self._page([], min(self._feed.after_nothing(since_ms), end_ms), repeats)
         if sent[0].ts_ms > since_ms:
             sent = self._with_head(sent, since_ms)
         whole, next_ms = self._whole(sent, since_ms)
@@ -102,26 +102,29 @@ class CcxtHistory:
 
     def _with_head(self, sent: list[Row], since_ms: int) -> list[Row]:
         """The answer begins later than asked: a hole, a cut head, or a venue that ignores us."""
-        limit = max(1, self._feed.limit // 2)
         step_ms = self.request.step_ns // NS_PER_MS
-        if step_ms:
-            limit = min(limit, (sent[0].ts_ms - since_ms) // step_ms)
-        head, _ = self._clean(self._feed.fetch(since_ms, limit), since_ms)
-        if not head:
-            return sent
-        if head[0].ts_ms < sent[0].ts_ms:
-            return head
-        if head[0] != sent[0]:
-            raise self._ignored(since_ms, sent[0].ts_ms)
-        if step_ms and self._is_recent_only(sent, since_ms, step_ms):
-            raise self._ignored(since_ms, sent[0].ts_ms)
+        low_ms = since_ms
+        while low_ms < sent[0].ts_ms:
+            limit = max(1, self._feed.limit // 2)
+            if step_ms:
+                limit = min(limit, (sent[0].ts_ms - low_ms) // step_ms)
+            head, _ = self._clean(self._feed.fetch(low_ms, limit), low_ms)
+            if not head:
+                low_ms += self._feed.span_ms(limit)
+            elif head[0].ts_ms < sent[0].ts_ms:
+                sent = head
+            elif head[0] != sent[0] or self._is_recent_only(sent, low_ms, step_ms):
+                raise self._ignored(since_ms, sent[0].ts_ms)
+            else:
+                break
         return sent
 
     def _is_recent_only(self, sent: list[Row], since_ms: int, step_ms: int) -> bool:
         # Kraken answers any older start with its newest 720 bars, whatever the limit.
         now_ms = self._client.clock.now_ns() // NS_PER_MS
         is_newest = sent[-1].ts_ms >= now_ms - 2 * step_ms
-        return is_newest and sent[0].ts_ms - since_ms > self._feed.skip_ms()
+        is_far = sent[0].ts_ms - since_ms > self._feed.span_ms(self._feed.limit)
+        return step_ms > 0 and is_newest and is_far
 
     def _ignored(self, since_ms: int, first_ms: int) -> DataRefusedError:
         return DataRefusedError(

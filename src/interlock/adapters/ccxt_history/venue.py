@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -50,7 +49,7 @@ class Pacer:
 
 
 class VenueClient:
-    """A ccxt exchange that waits, retries and answers in exact decimals.
+    """A ccxt exchange that waits, retries and answers with the venue's own digits.
 
     ``url`` replaces scheme and host of every address of the venue (its paths stay), for a mirror,
     a recording proxy or a test server. Proxies named in the environment are not used.
@@ -68,9 +67,7 @@ class VenueClient:
         self.clock = clock
         self.requests = 0
         self._errors = ccxt
-        self.exchange: Any = getattr(ccxt, venue)(
-            {"enableRateLimit": True, "timeout": TIMEOUT_MS, "number": Decimal}
-        )
+        self.exchange: Any = getattr(ccxt, venue)({"enableRateLimit": True, "timeout": TIMEOUT_MS})
         pacer = Pacer(clock, float(self.exchange.rateLimit) / RATE_SHARE)
         # ccxt's own throttle sleeps; ours waits in the clock and honors the same request costs.
         self.exchange.throttle = pacer.acquire
@@ -101,6 +98,16 @@ class VenueClient:
             except self._errors.BaseError as error:
                 raise self._refused(method, error) from error
         raise AssertionError("the last attempt returns or raises")
+
+    def load_markets(self) -> Mapping[str, Any]:
+        """The venue's markets by unified symbol, fetched once."""
+        if not self.exchange.markets:
+            self.call("load_markets")
+            # From here on numbers stay the venue's text. Not earlier: some venues of ccxt compare
+            # the steps of their markets as numbers while these load.
+            self.exchange.number = str
+        markets: Mapping[str, Any] = self.exchange.markets
+        return markets
 
     def close(self) -> None:
         """Close the connection."""
