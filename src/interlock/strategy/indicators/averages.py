@@ -19,6 +19,7 @@ from interlock.strategy.indicators.numerics import (
     Cells,
     Period,
     Window,
+    difference_error,
     rolling_ramp,
     smooth,
 )
@@ -59,13 +60,15 @@ def sma_inexact(state: Cells, ring: Cells, fixed: SmaFixed, count: int, value: f
     whole = (term + ROUNDER) - ROUNDER
     if whole / scale == value:
         term = whole
-    change = term - ring[(count - length) & mask]
+    leaving = ring[(count - length) & mask]
+    change = term - leaving
+    rest = difference_error(term, leaving, change)
     ring[count & mask] = term
     before = state[1]
     after = before + change
     part = after - before
     state[1] = after
-    state[2] += (before - (after - part)) + (change - part)
+    state[2] += ((before - (after - part)) + (change - part)) + rest
     if count + 1 < length:
         return NAN
     return (after + state[2]) / divisor
