@@ -1,0 +1,1 @@
+"""Research: data, backtests, sweeps and the statistics that judge them."""
