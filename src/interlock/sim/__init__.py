@@ -1,0 +1,1 @@
+"""The in-memory exchange: matching, accounts, costs and a ladder of fidelities."""

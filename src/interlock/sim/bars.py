@@ -1,0 +1,307 @@
+"""Fills inside bars: open, the extreme nearer to the open, the other extreme, close.
+
+Rules of this file. Orders that arrive between bars trade at the next open, and gaps fill at the
+open, never at the untouched level. Inside the bar the price walks the path above; an order trades
+when the walk reaches its level, a resting limit only when the price trades through it (or touches
+it, by choice). Where a stop and a target of one pair both lie inside the bar, the walk visits the
+stop first and the bar is counted as ambiguous. A target whose entry filled inside the same bar
+fills only on the last leg, because before that its order with the entry is not known. At most a
+share of the bar's volume is ours.
+
+The walk stops after each execution, so that the kernel can answer before the price moves on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from interlock.model.events import Event
+from interlock.model.instrument import Instrument
+from interlock.model.market import Bar
+from interlock.model.order import OrderType, TimeInForce
+from interlock.model.units import RATE_SCALE
+from interlock.sim.account import Account
+from interlock.sim.costs import VenueOptions
+from interlock.sim.market import Market, Working
+
+_BETWEEN, _OPEN, _WALK, _CLOSE = range(4)
+_STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+_TRAILING = OrderType.TRAILING_STOP
+
+
+class BarMarket(Market):
+    """Liquidity from bars."""
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        account: Account,
+        options: VenueOptions,
+        reports: deque[Event],
+    ) -> None:
+        super().__init__(instrument, account, options, reports)
+        self.ambiguous = 0
+        self.has_volume = True
+        self._moment = _BETWEEN
+        self._price = 0
+        self._budget = 0
+        self._volume = 0
+        self._legs: list[int] = []
+        self._next: list[Working] = []
+        self._bar: Bar | None = None
+
+    # Moments of a bar, in the order the driver calls them.
+    def open_bar(self, bar: Bar) -> None:
+        """The first print of a bar: what waited trades at the open."""
+        self.ts = bar.ts_open
+        self._bar = bar
+        self._volume = bar.volume_units
+        self._budget = self._cap(self._volume)
+        self._set_price(bar.open_units)
+        self._legs = []
+        if not self.working and not self.account.position(self.instrument).quantity:
+            return
+        if self._expiring:
+            self.expire(bar.ts_open + bar.step_ns - 1)
+        self._moment = _OPEN
+        level = self.account.liquidation_level(self.instrument)
+        if level is not None and self._is_liquidated(level, self._price):
+            self.liquidate(self._price)
+        self._next = list(self.working.values())
+
+    def step_open(self) -> bool:
+        """Let the next waiting order meet the open; False when all have."""
+        while self._next:
+            order = self._next.pop(0)
+            if order.client_order_id not in self.working:
+                continue
+            before = len(self.reports)
+            self._meet_open(order)
+            if len(self.reports) > before:
+                return True
+        return False
+
+    def begin_walk(self) -> bool:
+        """Lay out the path of the bar; False when nothing of ours can happen on it."""
+        bar = self._bar
+        assert bar is not None
+        held = self.account.position(self.instrument).quantity
+        if not self.working and not held:
+            self._end(bar)
+            return False
+        self.ts = bar.ts_event
+        self._moment = _WALK
+        first, second = bar.low_units, bar.high_units
+        stop_side = self._ambiguous_side(bar)
+        if stop_side:
+            self.ambiguous += 1
+            if stop_side > 0:
+                first, second = second, first
+        elif second - self._price < self._price - first:
+            first, second = second, first
+        self._legs = [first, second, bar.close_units]
+        return True
+
+    def step_walk(self) -> bool:
+        """Walk to the next execution; False when the bar is over."""
+        while self._legs:
+            goal = self._legs[0]
+            found = self._first_reached(goal)
+            if found is None:
+                self._trail(goal)
+                self._price = goal
+                self._legs.pop(0)
+                continue
+            order, level = found
+            before = len(self.reports)
+            self._set_price(level)
+            if order is None:
+                self.liquidate(level)
+            else:
+                self._reach(order, level)
+            if len(self.reports) > before:
+                return True
+        assert self._bar is not None
+        self._end(self._bar)
+        return False
+
+    def see_close(self, bar: Bar) -> None:
+        """The close of a bar on which nothing of ours happened, before the decision on it."""
+        self._volume = bar.volume_units
+        self._budget = self._cap(self._volume)
+        self._end(bar)
+
+    def end_decision(self) -> None:
+        """After the strategies decided on the close: nothing trades until the next open."""
+        self._moment = _BETWEEN
+
+    def _end(self, bar: Bar) -> None:
+        self._set_price(bar.close_units)
+        self.ts = bar.ts_event
+        self._moment = _CLOSE if self.options.fill == "same_close" else _BETWEEN
+
+    # Liquidity.
+    def meet(self, order: Working) -> None:
+        """Trade at the present price of the walk; between bars, wait for the next open."""
+        if self._moment == _BETWEEN:
+            return
+        order.mid_bar = self._moment == _WALK
+        if not order.is_limit:
+            self._take(order, self._price)
+        elif self.crosses(order):
+            self._take(order, self._price)
+        else:
+            self.rest(order)
+            return
+        self.settle(order)
+
+    def crosses(self, order: Working) -> bool:
+        """Whether a limit order would trade at the present price."""
+        return self.last <= order.price if order.side > 0 else self.last >= order.price
+
+    def _meet_open(self, order: Working) -> None:
+        price = self._price
+        if order.armed:
+            self._follow(order, price)
+            if self._is_triggered(order, price):
+                self.trigger(order)
+                self.meet(order)
+            return
+        if not order.is_limit:
+            self._take(order, price)
+            self.settle(order)
+        elif self.crosses(order):
+            # A limit that rested is filled by the gap as a maker, at the open that is its gain.
+            self._trade(order, price, is_maker=order.rested, reference=price)
+            self.settle(order)
+        elif order.spec.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+            self.settle(order)
+        else:
+            self.rest(order)
+
+    def _take(self, order: Working, reference: int) -> None:
+        price = self.worsened(reference, order.side, min(order.leaves, self._budget), self._volume)
+        if order.is_limit:
+            price = min(price, order.price) if order.side > 0 else max(price, order.price)
+        self._trade(order, price, is_maker=False, reference=reference)
+
+    def _trade(self, order: Working, price: int, *, is_maker: bool, reference: int) -> None:
+        if order.spec.time_in_force is TimeInForce.FOK and order.leaves > self._budget:
+            return
+        size = min(order.leaves, self._budget)
+        if size > 0:
+            self._budget -= self.execute(order, price, size, is_maker=is_maker, reference=reference)
+
+    # The walk.
+    def _first_reached(self, goal: int) -> tuple[Working | None, int] | None:
+        """The order that the price meets first on its way to ``goal``, and where."""
+        start = self._price
+        rising = goal >= start
+        best: tuple[int, int, int, Working | None, int] | None = None
+        for order in self.working.values():
+            level = self._level(order, goal, rising=rising)
+            if level is None:
+                continue
+            key = (abs(level - start), 1 if order.is_limit and not order.armed else 0)
+            rank = (*key, order.sequence, order, level)
+            if best is None or rank[:3] < best[:3]:
+                best = rank
+        level = self.account.liquidation_level(self.instrument)
+        if level is not None and self._is_liquidated(level, goal):
+            where = min(level, start) if goal < start else max(level, start)
+            if best is None or abs(where - start) <= best[0]:
+                return None, where
+        return None if best is None else (best[3], best[4])
+
+    def _level(self, order: Working, goal: int, *, rising: bool) -> int | None:
+        """Where on this leg the order acts, or None."""
+        if order.armed:
+            level = self._trigger_level(order)
+            if order.rises_to_trigger != rising:
+                return None
+            reached = goal >= level if rising else goal <= level
+            return (
+                max(level, self._price)
+                if reached and rising
+                else (min(level, self._price) if reached else None)
+            )
+        if not order.is_limit or not self._budget:
+            return None
+        if (order.side > 0) == rising:
+            return None
+        if order.mid_bar and len(self._legs) > 1:
+            return None
+        level = order.price
+        if self.options.touch_fills:
+            reached = goal >= level if rising else goal <= level
+        else:
+            reached = goal > level if rising else goal < level
+        if not reached:
+            return None
+        return max(level, self._price) if rising else min(level, self._price)
+
+    def _reach(self, order: Working, level: int) -> None:
+        if order.armed:
+            self.trigger(order)
+            self.meet(order)
+            return
+        self._trade(order, order.price, is_maker=True, reference=order.price)
+
+    def _ambiguous_side(self, bar: Bar) -> int:
+        """+1 when a pair's stop lies above inside the bar with its target, -1 below, else 0."""
+        if len(self.working) < 2:
+            return 0
+        low, high = bar.low_units, bar.high_units
+        stops: dict[int, int] = {}
+        goals: set[int] = set()
+        for order in self.working.values():
+            if not order.spec.oco:
+                continue
+            if order.spec.type in _STOPS and order.armed:
+                level = self._trigger_level(order)
+                if low <= level <= high:
+                    stops[order.spec.oco] = order.side
+            else:
+                level = order.price or order.trigger
+                if low <= level <= high:
+                    goals.add(order.spec.oco)
+        for pair, side in stops.items():
+            if pair in goals:
+                return side
+        return 0
+
+    # Triggers.
+    def _trigger_level(self, order: Working) -> int:
+        if order.spec.type is not _TRAILING:
+            return order.trigger
+        if order.side < 0:
+            return order.best - order.spec.trail
+        return order.best + order.spec.trail
+
+    def _is_triggered(self, order: Working, price: int) -> bool:
+        level = self._trigger_level(order)
+        return price >= level if order.rises_to_trigger else price <= level
+
+    def _follow(self, order: Working, price: int) -> None:
+        if order.spec.type is _TRAILING:
+            order.best = max(order.best, price) if order.side < 0 else min(order.best, price)
+
+    def _trail(self, price: int) -> None:
+        for order in self.working.values():
+            if order.armed:
+                self._follow(order, price)
+
+    def _is_liquidated(self, level: int, price: int) -> bool:
+        held = self.account.position(self.instrument).quantity
+        return price <= level if held > 0 else price >= level
+
+    def _set_price(self, price: int) -> None:
+        self._price = self.last = price
+        self.account.marks[self.instrument.id] = price
+
+    def _cap(self, volume: int) -> int:
+        ratio = self.options.volume_cap_ratio
+        if ratio is None or not self.has_volume:
+            return 1 << 62
+        share = volume * ratio // RATE_SCALE
+        return share - share % self.instrument.lot

@@ -1,0 +1,139 @@
+"""What a run leaves behind: fills, orders and every change of the account, in rows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from interlock.kernel.state import Order, State
+from interlock.model.events import OrderFilled
+from interlock.model.facts import OrderDenied
+
+
+class FillRow(NamedTuple):
+    """One execution in integer units; ``realized`` before fees, money units."""
+
+    seq: int
+    ts: int
+    instrument: str
+    strategy: str
+    client_order_id: str
+    side: int
+    quantity: int
+    price: int
+    fee: int
+    fee_asset: str
+    is_maker: bool
+    realized: int
+    reference: int
+    position_after: int
+    tag: str
+
+
+class OrderRow(NamedTuple):
+    """One order that is over, or still open at the end, in integer units."""
+
+    client_order_id: str
+    strategy: str
+    instrument: str
+    type: str
+    side: int
+    quantity: int
+    price: int
+    trigger: int
+    time_in_force: str
+    reduce_only: bool
+    post_only: bool
+    status: str
+    filled: int
+    filled_notional: int
+    ts_submitted: int
+    ts_closed: int
+    tag: str
+
+
+class AccountRow(NamedTuple):
+    """The account after a change: wallet, and one instrument's net quantity and cost."""
+
+    ts: int
+    instrument: str
+    wallet: int
+    quantity: int
+    cost: int
+
+
+class Recorder:
+    """Collects rows while a session runs."""
+
+    def __init__(self) -> None:
+        self.fills: list[FillRow] = []
+        self.orders: list[OrderRow] = []
+        self.account: list[AccountRow] = []
+        self.denials: list[OrderDenied] = []
+        self.counts: dict[str, int] = {}
+
+    def count(self, name: str) -> None:
+        """Count one occurrence."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def fill(self, state: State, order: Order, event: OrderFilled, realized: int) -> None:
+        """Take an execution in, after the kernel has booked it."""
+        spec = order.spec
+        slot = state.instruments[spec.instrument]
+        self.fills.append(
+            FillRow(
+                state.seq,
+                event.ts_event,
+                spec.instrument,
+                order.owner.name,
+                event.client_order_id,
+                spec.side,
+                event.quantity,
+                event.price,
+                event.fee,
+                event.fee_asset,
+                event.is_maker,
+                realized,
+                event.reference,
+                slot.net.quantity,
+                spec.tag,
+            )
+        )
+
+    def change(self, state: State, ts: int, instrument: str) -> None:
+        """The account after a fill or a payment."""
+        net = state.instruments[instrument].net
+        self.account.append(AccountRow(ts, instrument, state.wallet, net.quantity, net.cost))
+
+    def order(self, order: Order) -> None:
+        """An order that is over, or open at the end."""
+        spec = order.spec
+        self.orders.append(
+            OrderRow(
+                order.client_order_id,
+                order.owner.name,
+                spec.instrument,
+                spec.type,
+                spec.side,
+                spec.quantity,
+                spec.price,
+                spec.trigger,
+                spec.time_in_force,
+                spec.reduce_only,
+                spec.post_only,
+                order.status,
+                order.filled,
+                order.notional,
+                order.ts_submitted,
+                order.ts_closed,
+                spec.tag,
+            )
+        )
+
+    def facts(self, found: list[Any]) -> None:
+        """Facts of one step."""
+        for fact in found:
+            if isinstance(fact, OrderDenied):
+                self.denials.append(fact)
+                self.count(f"denied {fact.code}")
+            else:
+                self.count(type(fact).__name__)
