@@ -34,7 +34,7 @@ def log_returns(prices: Floats) -> Floats:
     return result
 
 
-def annual_volatility(returns: Floats, step_ns: int, days: int = 365) -> float:
+def annual_volatility(returns: Floats, step_ns: int, *, days: int = 365) -> float:
     """sd(r) * sqrt(bars per year), as a fraction (0.37 is 37 %)."""
     _need(returns, 2, "annual_volatility")
     return float(np.std(returns) * np.sqrt(days * NS_PER_DAY / step_ns))
@@ -79,7 +79,7 @@ def day_of_week(ts: Integers) -> Integers:
     return days
 
 
-def grouped_rms(returns: Floats, groups: Integers, count: int) -> Floats:
+def grouped_rms(returns: Floats, groups: Integers, *, count: int) -> Floats:
     """Root mean square by group over that of all values; nan for an empty group."""
     _need(returns, 1, "grouped_rms")
     sizes = np.bincount(groups, minlength=count)
@@ -89,7 +89,7 @@ def grouped_rms(returns: Floats, groups: Integers, count: int) -> Floats:
     return result
 
 
-def grouped_mean(values: Floats, groups: Integers, count: int) -> Floats:
+def grouped_mean(values: Floats, groups: Integers, *, count: int) -> Floats:
     """Mean by group over the mean of all values; nan for an empty group."""
     _need(values, 1, "grouped_mean")
     sizes = np.bincount(groups, minlength=count)
@@ -101,9 +101,9 @@ def grouped_mean(values: Floats, groups: Integers, count: int) -> Floats:
 
 def deseasonalized(returns: Floats, ts: Integers) -> Floats:
     """Returns divided by the relative rms of their UTC hour and then of their UTC weekday."""
-    by_hour = grouped_rms(returns, hour_of_day(ts), 24)
+    by_hour = grouped_rms(returns, hour_of_day(ts), count=24)
     result = returns / by_hour[hour_of_day(ts)]
-    by_day = grouped_rms(result, day_of_week(ts), 7)
+    by_day = grouped_rms(result, day_of_week(ts), count=7)
     divided: Floats = result / by_day[day_of_week(ts)]
     return divided
 
@@ -114,7 +114,7 @@ def correlation(first: Floats, second: Floats) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def range_ratio(high: Floats, low: Floats, returns: Floats) -> float:
+def range_ratio(high: Floats, low: Floats, *, returns: Floats) -> float:
     """mean ln(high / low) over sd(r); 1.60 for Brownian motion of constant volatility."""
     _need(returns, 2, "range_ratio")
     return float(np.mean(np.log(high / low)) / np.std(returns))
@@ -126,7 +126,7 @@ def log_volume(volume: Floats) -> Floats:
     return traded
 
 
-def fall_count(close: Floats, bars: int, fall: float) -> int:
+def fall_count(close: Floats, *, bars: int, fall: float) -> int:
     """Number of disjoint windows of ``bars`` bars whose close fell by more than ``fall``."""
     _need(close, bars + 1, "fall_count")
     sampled = close[::bars]

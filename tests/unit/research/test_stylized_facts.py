@@ -28,10 +28,12 @@ def test_calendar_groups() -> None:
     assert facts.hour_of_day(ts).tolist() == [0, 1, 0]
     assert facts.day_of_week(ts).tolist() == [3, 4, 0]
     groups = np.array([0, 0, 1])
-    rms = facts.grouped_rms(np.array([1.0, -1.0, 2.0]), groups, 3)
+    rms = facts.grouped_rms(np.array([1.0, -1.0, 2.0]), groups, count=3)
     assert rms[:2] == pytest.approx([1 / 2**0.5, 2**0.5])
     assert np.isnan(rms[2])
-    assert facts.grouped_mean(np.array([1.0, 3.0, 5.0]), groups, 2) == pytest.approx([2 / 3, 5 / 3])
+    assert facts.grouped_mean(np.array([1.0, 3.0, 5.0]), groups, count=2) == pytest.approx(
+        [2 / 3, 5 / 3]
+    )
 
 
 def test_a_seasonal_series_is_flattened() -> None:
@@ -43,10 +45,10 @@ def test_a_seasonal_series_is_flattened() -> None:
 
 def test_bars_volume_and_falls() -> None:
     high, low = np.exp(np.array([0.02, 0.04])), np.ones(2)
-    assert facts.range_ratio(high, low, np.array([0.01, -0.01])) == pytest.approx(3.0)
+    assert facts.range_ratio(high, low, returns=np.array([0.01, -0.01])) == pytest.approx(3.0)
     assert facts.log_volume(np.array([0.0, 1.0])).tolist() == [0.0]
     close = np.array([100.0, 99.0, 98.0, 98.0, 97.9])
-    assert facts.fall_count(close, 2, 0.01) == 1
+    assert facts.fall_count(close, bars=2, fall=0.01) == 1
     assert facts.correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])) == 1.0
 
 

@@ -71,7 +71,7 @@ def measure(columns: dict[str, Any]) -> dict[str, Any]:
         "volume_sd": float(volume.std()),
         "volume_acf": float(facts.autocorrelation(volume, [1])[0]),
         "volume_correlation": facts.correlation(volume, np.abs(returns[traded])),
-        "range_ratio": facts.range_ratio(columns["high"], columns["low"], returns),
+        "range_ratio": facts.range_ratio(columns["high"], columns["low"], returns=returns),
         "return_acf": float(facts.autocorrelation(returns, [1])[0]),
     }
 
@@ -259,12 +259,12 @@ def test_volatility_and_volume_follow_the_clock() -> None:
     parts = [calm(seed)[0] for seed in SEEDS]
     returns = np.concatenate([facts.log_returns(part["close"]) for part in parts])
     ts = np.concatenate([part["ts"][1:] for part in parts])
-    by_hour = facts.grouped_rms(returns, facts.hour_of_day(ts), 24)
+    by_hour = facts.grouped_rms(returns, facts.hour_of_day(ts), count=24)
     assert by_hour == pytest.approx(HOUR_VOLATILITY, rel=0.15)
-    by_day = facts.grouped_rms(returns, facts.day_of_week(ts), 7)
+    by_day = facts.grouped_rms(returns, facts.day_of_week(ts), count=7)
     assert by_day == pytest.approx(DAY_VOLATILITY, rel=0.15)
     volume = np.concatenate([part["volume"][1:] for part in parts])
-    by_hour = facts.grouped_mean(volume, facts.hour_of_day(ts), 24)
+    by_hour = facts.grouped_mean(volume, facts.hour_of_day(ts), count=24)
     assert int(np.argmax(by_hour)) in (14, 15)
     assert by_hour[14] / by_hour[4] > 2.0
 

@@ -73,7 +73,7 @@ class Imprint:
     log_volume: Floats
 
 
-def imprint(crashes: tuple[Crash, ...], minutes: int, beta: float) -> Imprint:
+def imprint(crashes: tuple[Crash, ...], *, minutes: int, beta: float) -> Imprint:
     """Lay the scripts of all crashes over ``minutes`` minutes."""
     drift, nervous, volume = np.zeros(minutes), np.zeros(minutes), np.zeros(minutes)
     for crash in crashes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from interlock.research.catalog.selection import content_digest
+from interlock.research.catalog import content_digest
 from interlock.research.synthetic.bars import START, bars
 from interlock.research.synthetic.depth import depth_under
 from interlock.research.synthetic.funding import funding

@@ -56,7 +56,7 @@ class Moves:
     ticks: Integers
 
 
-def arrivals(stream: Stream, rate: float, seconds: float, gap_min_ns: int) -> Integers:
+def arrivals(stream: Stream, *, rate: float, seconds: float, gap_min_ns: int) -> Integers:
     """Clustered arrival times in ns from 0, on whole microseconds."""
     # Twice the standard deviation of the count is covered by the reserve; clustering adds to it.
     count = int(rate * seconds * 1.05 + 20.0 * math.sqrt(rate * seconds) + 20)
@@ -69,9 +69,14 @@ def arrivals(stream: Stream, rate: float, seconds: float, gap_min_ns: int) -> In
     return times[times < int(seconds * NANOSECONDS)]
 
 
-def orders(spec: Symbol, seconds: float, seed: int) -> Orders:
+def orders(spec: Symbol, *, seconds: float, seed: int) -> Orders:
     """The taker orders of ``seconds`` seconds, times from 0."""
-    stamp = arrivals(Stream(seed, spec.name, "orders"), spec.book.taker_rate, seconds, ORDER_GAP_NS)
+    stamp = arrivals(
+        Stream(seed, spec.name, "orders"),
+        rate=spec.book.taker_rate,
+        seconds=seconds,
+        gap_min_ns=ORDER_GAP_NS,
+    )
     count = len(stamp)
     draws = Stream(seed, spec.name, "signs").uniform(count, 4)
     switches = np.cumsum(draws[:, 0] < 1.0 / REGIME_MEAN_ORDERS)
@@ -92,11 +97,13 @@ def orders(spec: Symbol, seconds: float, seed: int) -> Orders:
     )
 
 
-def moves(spec: Symbol, taken: Orders, line: Path, *, seconds: float, seed: int) -> Moves:
+def moves(spec: Symbol, taken: Orders, *, line: Path, seconds: float, seed: int) -> Moves:
     """Moves behind depleting orders and revisions by quoting alone, sized by the volatility."""
     after = taken.ts[taken.depletes] // MICROSECOND_NS * MICROSECOND_NS + RESPONSE_NS
     rate = max(0.2, spec.book.move_rate - DEPLETE_SHARE * spec.book.taker_rate)
-    revised = arrivals(Stream(seed, spec.name, "revisions"), rate, seconds, JITTER_GAP_NS)
+    revised = arrivals(
+        Stream(seed, spec.name, "revisions"), rate=rate, seconds=seconds, gap_min_ns=JITTER_GAP_NS
+    )
     coins = Stream(seed, spec.name, "revision signs").uniform(len(revised))[:, 0]
     stamp = np.concatenate((after, revised))
     direction = np.concatenate((taken.sign[taken.depletes], np.where(coins < 0.5, 1, -1)))

@@ -123,7 +123,9 @@ def _path(spec: Symbol, start: int, minutes: int, seed: int, crashes: bool) -> P
         stream = Stream(seed, spec.name, f"volatility {half_life:g}")
         mixed = keep * common + own * stream.autoregressive(minutes, half_life)
         activity += math.sqrt(variance) * mixed
-    crash = imprint(schedule(seed, minutes) if crashes else (), minutes, spec.crash_beta)
+    crash = imprint(
+        schedule(seed, minutes) if crashes else (), minutes=minutes, beta=spec.crash_beta
+    )
     # E exp(2x) = exp(2 var): the norm makes the mean square of the volatility factor 1.
     log_level = activity + (crash.log_volatility - sum(spec.variances))
     volatility = (spec.sd_bp * 1e-4) * season(ts) * np.exp(log_level)

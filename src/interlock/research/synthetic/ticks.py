@@ -76,8 +76,8 @@ def quotes_and_trades(
     spec = symbol(name)
     minutes = int(seconds // 60) + 1
     line = path(name, start=start, minutes=minutes, seed=seed, crashes=False)
-    wanted = orders(spec, seconds, seed)
-    shifts = moves(spec, wanted, line, seconds=seconds, seed=seed)
+    wanted = orders(spec, seconds=seconds, seed=seed)
+    shifts = moves(spec, wanted, line=line, seconds=seconds, seed=seed)
     sides = {side: _side(spec, side, wanted, shifts, seconds, seed) for side in (BID, ASK)}
     taken = {side: _take(spec, sides[side], wanted, -side) for side in (BID, ASK)}
     quotes = _quotes(spec, sides, taken, start=start, end=int(seconds * NANOSECONDS))
@@ -95,7 +95,9 @@ def _side(
     if int(price.min()) < 1:
         raise SyntheticError(f"{spec.name}: the touch fell to zero; ask for fewer seconds")
     rate = max(2.0, spec.book.quote_rate - spec.book.taker_rate - 2.0 * spec.book.move_rate) / 2.0
-    refreshed = arrivals(Stream(seed, spec.name, label), rate, seconds, MICROSECOND_NS)
+    refreshed = arrivals(
+        Stream(seed, spec.name, label), rate=rate, seconds=seconds, gap_min_ns=MICROSECOND_NS
+    )
     emptied = wanted.ts[wanted.depletes & (wanted.sign == -side)]
     following = np.append(emptied, np.iinfo(np.int64).max)[np.searchsorted(emptied, refreshed)]
     refreshed = refreshed[following - refreshed > THINNING_NS]
