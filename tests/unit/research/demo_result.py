@@ -29,14 +29,19 @@ CONFIG: dict[str, Any] = {
 
 
 def demo_result(
-    *, rows: int = 17_520, step: int = 60 * MINUTE, seed: int = 7, fills: int = 900, **changes: Any
+    *,
+    rows: int = 17_520,
+    step: int = 60 * MINUTE,
+    seed: int = 7,
+    fill_count: int = 900,
+    **changes: Any,
 ) -> BacktestResult:
     """Random prices, positions from a slow mean, equity that follows them; no kernel involved."""
     rng = np.random.default_rng(seed)
     ts = START + step * np.arange(1, rows + 1, dtype=np.int64)
     noise = rng.standard_t(4, rows) * 0.8 * np.sqrt(step / (365 * 86_400e9)) / 1.41
     price = 20_000.0 * np.exp(np.cumsum(noise + 0.35 * step / (365 * 86_400e9)))
-    position = _positions(rng, rows, fills)
+    position = _positions(rng, rows, fill_count)
     held = np.concatenate(([0.0], position[:-1]))
     equity = 100_000.0 * np.exp(np.cumsum(0.6 * held * noise + 0.05 * np.abs(held) * step / 3e16))
     fill_frame = _fills(ts, price, position, rng)
@@ -88,9 +93,9 @@ def demo_result(
     return BacktestResult(**given)
 
 
-def _positions(rng: np.random.Generator, rows: int, fills: int) -> np.ndarray:
+def _positions(rng: np.random.Generator, rows: int, fill_count: int) -> np.ndarray:
     changes = np.zeros(rows)
-    count = min(fills, rows // 2)
+    count = min(fill_count, rows // 2)
     where = np.sort(rng.choice(rows - 1, count, replace=False))
     changes[where] = 1.0
     level = np.cumsum(changes).astype(np.int64) % 4
