@@ -33,6 +33,7 @@ class VirtualClock:
     def __init__(self, now_ms: int) -> None:
         self.time_ns = now_ms * NS_PER_MS
         self.waits: list[float] = []
+        self.told: list[str] = []
 
     def now_ns(self) -> int:
         return self.time_ns
@@ -54,7 +55,7 @@ def opened(
     facts = {"kind": "bars", "step": "1m", "start_ns": START * NS_PER_MS} | request
     with LoopbackVenue(market) as server:
         clock = VirtualClock(server.market.now_ms)
-        client = VenueClient(venue, clock=clock, url=server.url)
+        client = VenueClient(venue, clock=clock, url=server.url, tell=clock.told.append)
         try:
             yield open_history(client, HistoryRequest(symbol=symbol, **facts)), server, clock
         finally:
@@ -302,6 +303,8 @@ def test_passing_trouble_costs_time_and_no_rows(fault: Fault) -> None:
         found = rows_of(history, START + 390 * MINUTE)
     assert as_rows(found) == expected_bars(minutes(0, 390))
     assert sum(clock.waits) >= (14 if fault.status == 429 else 3)
+    assert len(clock.told) == (2 if fault.status == 429 else 0)
+    assert all("asking again in 7 s" in text for text in clock.told)
 
 
 def test_lasting_trouble_ends_after_a_bounded_number_of_requests() -> None:

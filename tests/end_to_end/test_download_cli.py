@@ -14,11 +14,13 @@ import pytest
 
 from interlock.adapters.ccxt_history.pages import NS_PER_MS
 from interlock.model.units import parse_units
-from interlock.research.catalog.catalog import Catalog
+from interlock.research.catalog import Catalog
 from interlock.strategy.columns import BarColumns
 from tests.contract.loopback_venue import HOUR, MINUTE, START, Fault, LoopbackVenue, Market, bar
 
-COMMAND = [sys.executable, "-c", "from interlock.cli.download import download; download()"]
+PROGRAM = "from interlock.cli.download import download; download()"
+# A file may not grow beyond this many bytes: writing fails as it does on a full disk.
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)); "
 PERPETUAL = "BTCUSDT-PERP.BINANCE"
 BARS = 390
 PATIENCE = 90
@@ -37,8 +39,11 @@ class User:
     def __init__(self, home: Path, url: str) -> None:
         self.home = home
         self.url = url
+        self.program = PROGRAM
 
-    def start(self, *more: str, start: str = "2024-01-01") -> subprocess.Popen[str]:
+    def start(
+        self, *more: str, start: str = "2024-01-01", **variables: str
+    ) -> subprocess.Popen[str]:
         """The command as a process of its own."""
         words = ["--venue", "binanceusdm", "--symbol", "BTC/USDT:USDT", "--url", self.url]
         words += ["--from", start, "--to", "2024-01-01T06:30:00Z"]
@@ -49,8 +54,9 @@ class User:
             "http_proxy": "http://127.0.0.1:9",
             "https_proxy": "http://127.0.0.1:9",
         }
+        environment |= variables
         return subprocess.Popen(
-            [*COMMAND, *words, *more],
+            [sys.executable, "-c", self.program, *words, *more],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -98,7 +104,9 @@ def whole_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_bars_trades_and_funding_arrive_exactly(user: User) -> None:
-    code, out, err = user.run("--what", "bars,trades,funding")
+    code, out, err = user.run("--what", "bars,funding")
+    assert code == 0, err
+    code, _, err = user.run("--what", "trades", start="2024-01-01T06:00:00Z")
     assert code == 0, err
     assert f"{PERPETUAL} bars-1m: {BARS} rows" in out
     found = user.bars()
@@ -107,7 +115,7 @@ def test_bars_trades_and_funding_arrive_exactly(user: User) -> None:
     assert found.close.tolist() == [parse_units(bar(at)[3], 1) for at in times]
     assert found.volume.tolist() == [parse_units(bar(at)[4], 3) for at in times]
     catalog = Catalog(user.home / "catalog")
-    assert len(catalog.trades(PERPETUAL)) == BARS * 3
+    assert len(catalog.trades(PERPETUAL)) == 30 * 3
     assert catalog.funding(PERPETUAL).ts.tolist() == [START * NS_PER_MS]
     assert catalog.instrument(PERPETUAL).taker_rate == 500
     assert catalog.describe(PERPETUAL, "bars-1m").origin == "ccxt binanceusdm BTC/USDT:USDT"
@@ -196,6 +204,37 @@ def test_a_long_ban_ends_the_run_with_one_message(user: User, venue: LoopbackVen
     assert "asks to wait 86400 s" in errors[0]
     assert "continues where it stopped" in errors[0]
     assert not (user.home / "catalog" / PERPETUAL).exists()
+
+
+def test_a_disk_that_takes_no_more_ends_the_run_with_one_message(
+    user: User, whole_digest: str
+) -> None:
+    user.program = LIMITED + PROGRAM
+    code, _, err = ended(user.start(PYTHONDONTWRITEBYTECODE="1"))
+    assert code == 1
+    assert "cannot be written: File too large; free space" in err
+    assert not (user.home / "catalog" / PERPETUAL).exists()
+    user.program = PROGRAM
+    assert user.run()[0] == 0
+    assert user.digest() == whole_digest
+
+
+def test_a_terminal_sees_a_bar(user: User, whole_digest: str) -> None:
+    code, _, err = ended(user.start(FORCE_COLOR="1", COLUMNS="120"))
+    assert code == 0
+    assert f"{BARS} rows" in err
+    assert "100%" in err
+    assert user.digest() == whole_digest
+
+
+def test_what_the_user_changed_in_the_instrument_stays(user: User) -> None:
+    assert user.run(start="2024-01-01T05:00:00Z")[0] == 0
+    path = user.home / "catalog" / PERPETUAL / "instrument.json"
+    path.write_text(path.read_text().replace('"taker_rate": 500', '"taker_rate": 170'))
+    code, out, _ = user.run()
+    assert code == 0
+    assert "margin" not in out
+    assert Catalog(user.home / "catalog").instrument(PERPETUAL).taker_rate == 170
 
 
 def test_a_repeated_and_a_longer_download_join_what_is_stored(user: User) -> None:

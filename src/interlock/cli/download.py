@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from interlock.adapters.ccxt_history import CcxtHistory, HistoryRequest, VenueClient
     from interlock.adapters.system import SystemClock
-    from interlock.research.catalog.catalog import Catalog
+    from interlock.research.catalog import Catalog
     from interlock.research.download import Downloaded, Progress
     from interlock.strategy.columns import Columns
 
@@ -38,6 +39,7 @@ class Order:
     url: str
     price_exponent: int | None
     quantity_exponent: int | None
+    catalog: Path | None
 
 
 def _kinds(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
@@ -87,6 +89,11 @@ def _kinds(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     default=None,
     help="Decimals of the quantity unit. Default: those of the lot.",
 )
+@click.option(
+    "--catalog",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Catalog folder; default: $INTERLOCK_HOME/catalog (~/.interlock/catalog).",
+)
 def download(start: str, end: str | None, **options: object) -> None:
     """Download bars, trades or funding from any ccxt venue into the catalog.
 
@@ -94,7 +101,7 @@ def download(start: str, end: str | None, **options: object) -> None:
     """
     # ``end`` without a value stays open: it becomes the present of each run.
     with _told():
-        from interlock.research.catalog.times import instant
+        from interlock.research.catalog import instant
 
         start_ns = instant(start)
         end_ns = None if end is None else instant(end)
@@ -108,7 +115,7 @@ def _run(order: Order) -> None:
     from interlock.adapters.system import SystemClock
 
     clock = SystemClock()
-    client = VenueClient(order.venue, clock=clock, url=order.url)
+    client = VenueClient(order.venue, clock=clock, url=order.url, tell=_tell)
     try:
         for symbol in order.symbols:
             for kind in order.kinds:
@@ -120,34 +127,46 @@ def _run(order: Order) -> None:
                     price_exponent=order.price_exponent,
                     quantity_exponent=order.quantity_exponent,
                 )
-                _series(client, clock, request, order.end_ns)
+                _series(client, clock, request, order)
     finally:
         client.close()
 
 
-def _series(
-    client: VenueClient, clock: SystemClock, request: HistoryRequest, end_ns: int | None
-) -> None:
+def _series(client: VenueClient, clock: SystemClock, request: HistoryRequest, order: Order) -> None:
     from interlock import config
-    from interlock.research.catalog.catalog import Catalog
+    from interlock.research.catalog import Catalog
     from interlock.research.download import download as fetch
     from interlock.research.download import open_job
 
     settings = config.load()
-    catalog = Catalog(settings.catalog)
-    request, end_ns = _whole_steps(request, end_ns, clock.now_ns())
+    catalog = Catalog(order.catalog or settings.catalog)
+    request, end_ns = _whole_steps(request, order.end_ns, clock.now_ns())
     history = _open(client, request, catalog)
+    is_new = not catalog.has_instrument(history.instrument.id)
     title = f"{history.instrument.id} {_entry(request)}"
-    with open_job(settings.cache, client.id, history) as job, _shown(title, clock) as watch:
-        done = fetch(job, history, CatalogStore(catalog), end_ns=end_ns, watch=watch)
+    with (
+        open_job(settings.cache, venue=client.id, history=history) as job,
+        _shown(title, clock) as watch,
+    ):
+        done = fetch(job, history, store=CatalogStore(catalog), end_ns=end_ns, watch=watch)
     click.echo(_summary(title, done))
     for line in _notes(done, request):
         click.echo(line)
+    if is_new and history.instrument.is_margined:
+        click.echo(
+            f"  {client.id} tells margin tiers to account holders only: the instrument starts with "
+            f"leverage up to {history.instrument.leverage_max} and 0.5 % maintenance margin, edit "
+            f"{catalog.root / history.instrument.id / 'instrument.json'} to change that"
+        )
+
+
+def _tell(text: str) -> None:
+    click.echo(f"  {text}", err=True)
 
 
 def _open(client: VenueClient, request: HistoryRequest, catalog: Catalog) -> CcxtHistory:
     from interlock.adapters.ccxt_history import open_history
-    from interlock.research.catalog.errors import ImportRefused
+    from interlock.research.catalog import ImportRefused
 
     history = open_history(client, request)
     name = history.instrument.id
@@ -170,6 +189,9 @@ def _open(client: VenueClient, request: HistoryRequest, catalog: Catalog) -> Ccx
             f"{wanted[0]} and {wanted[1]}; all data of an instrument has the same units, remove it "
             f"with `interlock data remove {name}` and download again"
         )
+    if wanted == (stored.price_exponent, stored.quantity_exponent):
+        # Fees, limits and margin tiers that the user has set stay.
+        history.instrument = stored
     return history
 
 
@@ -200,7 +222,7 @@ class CatalogStore:
 
     def put(self, columns: Columns, *, origin: str) -> str:
         """Join the columns to the stored ones; rows that contradict each other are refused."""
-        from interlock.research.catalog.entries import Provenance
+        from interlock.research.catalog import Provenance
 
         note = Provenance(origin=origin, imported_by="interlock data download")
         entry = self._catalog.put(columns, origin=origin, mode="merge", provenance=note)
@@ -215,7 +237,7 @@ def _told() -> Iterator[None]:
     from interlock.config import ConfigError
     from interlock.model.instrument import InstrumentError
     from interlock.model.units import UnitError
-    from interlock.research.catalog.errors import CatalogError
+    from interlock.research.catalog import CatalogError
     from interlock.research.download import DownloadError
 
     known = (HistoryError, DownloadError, CatalogError, LockHeldError, ConfigError)

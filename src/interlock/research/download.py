@@ -192,7 +192,7 @@ class JobFolder:
 
 
 @contextmanager
-def open_job(cache: Path, venue: str, history: History) -> Iterator[JobFolder]:
+def open_job(cache: Path, *, venue: str, history: History) -> Iterator[JobFolder]:
     """The job's folder under ``cache``/downloads, held against a second process.
 
     Raises LockHeldError while another process runs the same job.
@@ -221,8 +221,8 @@ def open_job(cache: Path, venue: str, history: History) -> Iterator[JobFolder]:
 def download(
     job: JobFolder,
     history: History,
-    store: Store,
     *,
+    store: Store,
     end_ns: int,
     watch: Callable[[Progress], None],
 ) -> Downloaded:

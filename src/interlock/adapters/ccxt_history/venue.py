@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ ATTEMPTS = 8
 BACKOFF_SECONDS_MAX = 60.0
 RETRY_AFTER_SECONDS_MAX = 900.0
 TIMEOUT_MS = 20_000
+NOTICED_SECONDS = 4.0
 # ccxt's rate limits are the venue's ceiling for one address; we leave a fifth to others.
 RATE_SHARE = 0.8
 # ccxt reads these as a passing trouble; asking again cannot change the answer.
@@ -48,15 +49,22 @@ class Pacer:
         self._free_ns = max(now, self._free_ns) + spent
 
 
+def _silent(_text: str) -> None:
+    """Tell nobody."""
+
+
 class VenueClient:
     """A ccxt exchange that waits, retries and answers with the venue's own digits.
 
     ``url`` replaces scheme and host of every address of the venue (its paths stay), for a mirror,
     a recording proxy or a test server. Proxies named in the environment are not used.
-    Raises HistoryError for a venue that ccxt does not know.
+    ``tell`` hears of every wait that a person would notice. Raises HistoryError for a venue that
+    ccxt does not know.
     """
 
-    def __init__(self, venue: str, *, clock: Clock, url: str = "") -> None:
+    def __init__(
+        self, venue: str, *, clock: Clock, url: str = "", tell: Callable[[str], None] = _silent
+    ) -> None:
         import ccxt  # Takes about a second, so only a download pays for it.
 
         if venue not in ccxt.exchanges:
@@ -66,6 +74,7 @@ class VenueClient:
         self.id = venue
         self.clock = clock
         self.requests = 0
+        self._tell = tell
         self._errors = ccxt
         self.exchange: Any = getattr(ccxt, venue)({"enableRateLimit": True, "timeout": TIMEOUT_MS})
         pacer = Pacer(clock, float(self.exchange.rateLimit) / RATE_SHARE)
@@ -94,7 +103,7 @@ class VenueClient:
                     raise self._refused(method, error) from error
                 if attempt == ATTEMPTS:
                     raise self._unreachable(error) from error
-                self.clock.wait(self._pause(attempt))
+                self._rest(self._pause(attempt), error)
             except self._errors.BaseError as error:
                 raise self._refused(method, error) from error
         raise AssertionError("the last attempt returns or raises")
@@ -120,6 +129,11 @@ class VenueClient:
         self._retry_after = headers.get("Retry-After", "")
         text: str = self._read_answer(*parts)
         return text
+
+    def _rest(self, seconds: float, error: Exception) -> None:
+        if seconds >= NOTICED_SECONDS:
+            self._tell(f"{self.id} answered {_short(error)}; asking again in {seconds:.0f} s")
+        self.clock.wait(seconds)
 
     def _pause(self, attempt: int) -> float:
         backoff = min(BACKOFF_SECONDS_MAX, float(2 ** (attempt - 1)))
