@@ -123,7 +123,7 @@ _ROWS: dict[str, list[tuple[str, str, Unit, str, str]]] = {
         ("borrow", "Borrow cost", "money", "interest on borrowed shares or coins", OWN),
         ("costs_total", "All costs", "money",
          "fees - rebates + slippage + funding + borrow", OWN),
-        ("costs_per_notional_bps", "Costs per traded notional", "number",
+        ("costs_per_notional_bps", "Costs per traded notional, bps", "number",
          "all costs / notional of all fills, in basis points", OWN),
     ],
     "Benchmark": [

@@ -14,7 +14,7 @@ from interlock.research.result import BacktestResult
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CARDS = (
     "total_return", "cagr", "sharpe", "sortino", "max_drawdown", "annual_volatility", "hit_rate",
-    "profit_factor", "trades", "time_in_market", "costs_total", "probabilistic_sharpe",
+    "profit_factor", "trades", "time_in_market", "costs_total",
 )  # fmt: skip
 _SMALL_SAMPLE = 30
 
@@ -149,7 +149,8 @@ def _order_cautions(counters: Mapping[str, int]) -> list[str]:
 def cards(result: BacktestResult) -> list[Card]:
     """The key numbers; a missing one carries its reason as the note."""
     values = result.metrics
-    shown = [*_CARDS, *(["deflated_sharpe"] if values.get("deflated_sharpe") is not None else [])]
+    # After a search the deflated ratio is the honest one; the plain one becomes its note.
+    last = "probabilistic_sharpe" if values.get("deflated_sharpe") is None else "deflated_sharpe"
     return [
         Card(
             DEFINITIONS[name].title,
@@ -159,7 +160,7 @@ def cards(result: BacktestResult) -> list[Card]:
             values.get("reasons", {}).get(name, "") or _card_note(name, values),
             _tone(name, values.get(name)),
         )
-        for name in shown
+        for name in (*_CARDS, last)
     ]
 
 
@@ -172,6 +173,7 @@ def _card_note(name: str, values: Mapping[str, Any]) -> str:
         "trades": ("trades_per_day", "{}"),
         "time_in_market": ("average_gross_exposure", "exposure {} on average"),
         "costs_total": ("costs_per_notional_bps", "{} bps of traded notional"),
+        "deflated_sharpe": ("probabilistic_sharpe", "{} without the search"),
         "sharpe": ("minimum_track_record_days", "significant after {}"),
     }
     other, pattern = pairs.get(name, ("", ""))

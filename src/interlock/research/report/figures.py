@@ -36,7 +36,7 @@ _CLEAR: dict[str, Any] = {
     "outline_line_color": None,
 }
 _Mode = Literal["mouse", "vline"]
-_TOOLS = "xpan,xwheel_zoom,box_zoom,reset"
+_TOOLS = "xpan,xwheel_zoom,xbox_zoom,reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ def _time_figure(title: str, height: int, window: Range | None = None) -> figure
         sizing_mode="stretch_width",
         x_axis_type="datetime",
         tools=_TOOLS,
-        active_drag="box_zoom",
-        output_backend="canvas",
+        active_drag="xbox_zoom",
+        window_axis="x",
         min_border_left=64,
         min_border_right=12,
         **_CLEAR,
@@ -112,6 +112,7 @@ def _hover(plot: figure, renderer: Any, tips: list[tuple[str, str]], mode: _Mode
             formatters={"@ts": "datetime"},
             mode=mode,
             point_policy="follow_mouse",
+            visible=False,
         )
     )
 
@@ -280,7 +281,7 @@ def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> Layou
         fill_alpha=0.55, line_color="color", line_width=0.5,
     )  # fmt: skip
     tips = [("Return", "@left{0.00%} to @right{0.00%}"), ("Days", "@count")]
-    plot.add_tools(HoverTool(renderers=[bars], tooltips=tips))
+    plot.add_tools(HoverTool(renderers=[bars], tooltips=tips, visible=False))
     top = float(counts.max()) * 1.16
     plot.y_range = Range1d(start=0.0, end=top)
     for name, label in (("var_95", "VaR 95"), ("var_99", "VaR 99")):

@@ -57,6 +57,7 @@
   dark.addEventListener("change", paint);
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((part) => { part.open = true; });
+    paint();
   });
   start();
 })();
