@@ -12,7 +12,7 @@ from interlock.research.catalog.findings import Finding, FindingRow, at_rows, fi
 from interlock.research.catalog.outliers import bad_prints
 from interlock.research.catalog.sessions import missing_bars, outside_sessions
 from interlock.research.catalog.table import PREVIOUS, Table, table_of
-from interlock.research.catalog.times import step_name
+from interlock.research.catalog.times import distinct, step_name
 from interlock.strategy.columns import (
     BarColumns,
     Columns,
@@ -118,7 +118,7 @@ def _bars(table: Table) -> list[Finding]:
 
 def _gaps(table: Table) -> list[Finding]:
     ts, step = table.arrays["ts"], table.step_ns
-    times = np.unique(ts)
+    times = distinct(ts)
     calendar = table.instrument.calendar
     findings: list[Finding] = []
     if step <= _DAY and calendar == "24/7":
@@ -232,7 +232,7 @@ def _orders(table: Table) -> list[Finding]:
 def _funding(table: Table) -> list[Finding]:
     ts, rate = table.arrays["ts"], table.arrays["rate"]
     findings = where("extreme_rate", ts, np.abs(rate) > _EXTREME_RATE)
-    times = np.unique(ts)
+    times = distinct(ts)
     interval = table.instrument.funding_interval_ns
     if not interval and len(times) > 1:
         values, counts = np.unique(np.diff(times), return_counts=True)

@@ -27,7 +27,7 @@ from interlock.research.catalog.instruments import (
 from interlock.research.catalog.layouts import step_in_name
 from interlock.research.catalog.merge import collapse, join, ordered_rows
 from interlock.research.catalog.table import KINDS, PREVIOUS, PRICES, QUANTITIES, Table
-from interlock.research.catalog.times import step_name, step_ns
+from interlock.research.catalog.times import distinct, step_name, step_ns
 from interlock.strategy.columns import Integers
 
 
@@ -214,7 +214,7 @@ def _units(raw: RawFile, name: str, instrument: Instrument) -> Integers:
 
 
 def _step(raw: RawFile, said: str) -> int:
-    differences = np.diff(np.unique(raw.times()))
+    differences = np.diff(distinct(raw.times()))
     in_name = step_in_name(raw.path)
     stated = said or in_name
     if not len(differences):

@@ -59,6 +59,15 @@ def instant(text: str) -> int:
     return whole * 10**9 + aware.microsecond * 1000
 
 
+def distinct(times: Integers) -> Integers:
+    """Each time once, ascending; times that are already so are returned as they are."""
+    if bool(np.all(times[1:] > times[:-1])):
+        return times
+    ordered = np.sort(times)
+    kept: Integers = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
+    return kept
+
+
 class TimeReader:
     """Converts the time column of one file, chunk by chunk, holding it to one unit and one zone."""
 
