@@ -47,7 +47,7 @@ class Charts:
     notes: list[str]
 
 
-def draw(result: BacktestResult, returns: NDArray[np.float64] | None, days: pl.Series) -> Charts:
+def draw(result: BacktestResult, *, returns: NDArray[np.float64] | None, days: pl.Series) -> Charts:
     """All charts that the data allow; `returns` are the daily returns of `days`."""
     notes: list[str] = []
     layouts: dict[str, LayoutDOM] = {}
@@ -209,7 +209,7 @@ def _price(result: BacktestResult, name: str, window: Range1d, notes: list[str])
         {key: thin[key].to_numpy() for key in ("low", "high", "close")}
         | {"ts": _times(thin["ts"].to_numpy())}
     )
-    plot = _time_figure(f"{name}, price and fills", 340, window)
+    plot = _time_figure(name, 340, window)
     plot.varea("ts", "low", "high", source=source, color=GRAY, alpha=0.25)
     line = plot.line("ts", "close", source=source, color=GRAY, line_width=1.1)
     _hover(
@@ -284,7 +284,7 @@ def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> Layou
     plot.add_tools(HoverTool(renderers=[bars], tooltips=tips, visible=False))
     top = float(counts.max()) * 1.16
     plot.y_range = Range1d(start=0.0, end=top)
-    for name, label in (("var_95", "VaR 95"), ("var_99", "VaR 99")):
+    for name, label, drop in (("var_95", "VaR 95", 2), ("var_99", "VaR 99", 18)):
         value = result.metrics.get(name)
         if value is not None:
             plot.add_layout(
@@ -292,7 +292,7 @@ def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> Layou
             )
             plot.add_layout(
                 Label(x=value, y=top, text=label, text_font_size="11px", text_color=RED,
-                      text_align="right", text_baseline="top", x_offset=-4, y_offset=-2)
+                      text_align="right", text_baseline="top", x_offset=-4, y_offset=-drop)
             )  # fmt: skip
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]%")
     return plot

@@ -26,7 +26,7 @@ def render(result: BacktestResult, *, name: str = "", made: str = "") -> str:
     returns = _daily_returns(result)
     days = pl.Series("day", [], dtype=pl.Date) if returns is None else returns["day"]
     values = None if returns is None else returns["value"].to_numpy()
-    charts = figures.draw(result, values, days)
+    charts = figures.draw(result, returns=values, days=days)
     page = (
         _environment()
         .get_template("page.html")

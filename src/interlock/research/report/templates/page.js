@@ -42,6 +42,17 @@
     }
   };
 
+  // A finger that drags over a chart scrolls the page; zooming is a tap on its tool away.
+  const freeTouch = () => {
+    for (const plot of plots) {
+      for (const tool of plot.toolbar.tools) {
+        if (tool.active && tool.event_types.includes("pan")) {
+          tool.active = false;
+        }
+      }
+    }
+  };
+
   const start = async () => {
     for (const [place, item] of Object.entries(items)) {
       const target = document.getElementById(`chart-${place}`);
@@ -50,6 +61,9 @@
       }
     }
     Bokeh.documents.forEach((part) => part.roots().forEach(collect));
+    if (window.matchMedia("(pointer: coarse)").matches) {
+      freeTouch();
+    }
     paint();
     document.documentElement.dataset.charts = String(plots.length);
   };
