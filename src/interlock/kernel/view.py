@@ -79,7 +79,8 @@ class KernelView:
         equity = self._state.strategy_equity(self._owner)
         if held is None or not held.quantity or not equity:
             return 0.0
-        return held.value(slot.mark) / equity
+        # Both sides as floats first: the compiled path has no wider integers to divide.
+        return float(held.value(slot.mark)) / float(equity)
 
     def order(self, ref: int) -> Order | None:
         """An open order by its reference, or None when it is over."""

@@ -54,6 +54,7 @@ class BarMarket(Market):
     def open_bar(self, bar: Bar) -> None:
         """The first print of a bar: what waited trades at the open."""
         self.ts = bar.ts_open
+        self.ts_row = bar.ts_event
         self._bar = bar
         self._volume = bar.volume_units
         self._budget = self._cap(self._volume)
@@ -137,7 +138,7 @@ class BarMarket(Market):
 
     def _end(self, bar: Bar) -> None:
         self._set_price(bar.close_units)
-        self.ts = bar.ts_event
+        self.ts = self.ts_row = bar.ts_event
         self._moment = _CLOSE if self.options.fill == "same_close" else _BETWEEN
 
     # Liquidity.

@@ -74,6 +74,10 @@ class Exchange:
             trigger=change.trigger,
         )
 
+    def ts_row(self, instrument: str, ts: int) -> int:
+        """The first sample time that includes what happens at ``ts`` on an instrument, ns."""
+        return max(ts, self.markets[instrument].ts_row)
+
     def fund(self, ts: int, instrument: Instrument, rate: int) -> None:
         """A funding instant: the net position pays or receives at the present mark."""
         held = self.account.positions.get(instrument.id)

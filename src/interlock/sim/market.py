@@ -94,6 +94,7 @@ class Market:
         self.reports = reports
         self.working: dict[str, Working] = {}
         self.ts = 0
+        self.ts_row = 0
         self.last = 0
         self.trades = 0
         self.liquidations = 0

@@ -10,10 +10,15 @@ from interlock.model.facts import OrderDenied
 
 
 class FillRow(NamedTuple):
-    """One execution in integer units; ``realized`` before fees, money units."""
+    """One execution in integer units; ``realized`` before fees, money units.
+
+    ``ts_row`` is the close of the bar in which it happened (``ts`` itself on ticks): the first
+    equity sample that includes it.
+    """
 
     seq: int
     ts: int
+    ts_row: int
     instrument: str
     strategy: str
     client_order_id: str
@@ -75,7 +80,9 @@ class Recorder:
         """Count one occurrence."""
         self.counts[name] = self.counts.get(name, 0) + 1
 
-    def fill(self, state: State, order: Order, event: OrderFilled, realized: int) -> None:
+    def fill(
+        self, state: State, order: Order, event: OrderFilled, *, ts_row: int, realized: int
+    ) -> None:
         """Take an execution in, after the kernel has booked it."""
         spec = order.spec
         slot = state.instruments[spec.instrument]
@@ -83,6 +90,7 @@ class Recorder:
             FillRow(
                 state.seq,
                 event.ts_event,
+                ts_row,
                 spec.instrument,
                 order.owner.name,
                 event.client_order_id,

@@ -57,6 +57,7 @@ class Replay:
         self.dataset = dataset
         self.progress = progress or (lambda done, total: None)
         self.cursors: dict[tuple[str, int], Bar] = {}
+        self.columns: dict[tuple[str, int], BarColumns] = {}
         self._streams = streams(dataset, larger)
         self._pending: list[Bar] = []
         self._opened: dict[str, Bar] = {}
@@ -68,6 +69,7 @@ class Replay:
                 assert isinstance(stream.columns, BarColumns)
                 key = (stream.columns.instrument.id, stream.columns.step_ns)
                 self.cursors[key] = bar_cursor(stream.columns)
+                self.columns[key] = stream.columns
 
     def bounds(self) -> tuple[int, int]:
         """First and last time of the data, ns."""

@@ -49,6 +49,7 @@ class Session:
         self._order_ns = latency.order_ns
         self._ack_ns = latency.ack_ns
         self._feed_ns = latency.feed_ns
+        self.started: Callable[[], None] = lambda: None
         # (due, sequence, what, payload): messages under way and timers.
         self._waiting: list[tuple[int, int, Callable[[int, Any], None], Any]] = []
         self._sequence = 0
@@ -98,33 +99,34 @@ class Session:
             if self._ack_ns:
                 self._wait(report.ts_event + self._ack_ns, self._deliver_late, report)
             else:
-                self._deliver(report.ts_event, report)
+                self._deliver(report)
 
     def _deliver_late(self, ts: int, report: Any) -> None:
-        self._deliver(report.ts_event, msgspec.structs.replace(report, ts_event=ts))
+        self._deliver(msgspec.structs.replace(report, ts_event=ts))
 
-    def _deliver(self, ts_venue: int, report: Any) -> None:
+    def _deliver(self, report: Any) -> None:
         self.journal.append(report)
         if isinstance(report, Report):
-            self._deliver_report(ts_venue, report)
+            self._deliver_report(report)
             return
         self.tell(report)
         if isinstance(report, FundingPaid | BorrowPaid | PositionLiquidated):
             self.recorder.count(type(report).__name__)
-            self.recorder.change(self.state, ts_venue, report.instrument)
+            ts_row = self.exchange.ts_row(report.instrument, report.ts_event)
+            self.recorder.change(self.state, ts_row, report.instrument)
 
-    def _deliver_report(self, ts_venue: int, report: Report) -> None:
+    def _deliver_report(self, report: Report) -> None:
         state = self.state
         order = state.open.get(report.client_order_id)
         if type(report) is not OrderFilled:
             self.tell(report)
         else:
             order = order or state.closed.get(report.client_order_id)
-            self._deliver_fill(ts_venue, order, report)
+            self._deliver_fill(order, report)
         if order is not None and order.ts_closed and not order.is_open:
             self.recorder.order(order)
 
-    def _deliver_fill(self, ts_venue: int, order: Order | None, report: OrderFilled) -> None:
+    def _deliver_fill(self, order: Order | None, report: OrderFilled) -> None:
         if order is None:
             self.tell(report)
             return
@@ -133,8 +135,9 @@ class Session:
         before = net.realized
         # Recorded between booking and reaction: the effects of the strategy come later.
         effects = step(state, report)
-        self.recorder.fill(state, order, report, net.realized - before)
-        self.recorder.change(state, ts_venue, order.spec.instrument)
+        ts_row = self.exchange.ts_row(order.spec.instrument, report.ts_event)
+        self.recorder.fill(state, order, report, ts_row=ts_row, realized=net.realized - before)
+        self.recorder.change(state, ts_row, order.spec.instrument)
         if state.facts:
             self.take_facts()
         if effects:
@@ -178,6 +181,7 @@ class Session:
         event = Started(ts)
         self.journal.append(event)
         self.tell(event)
+        self.started()
         self.pump()
 
     def stop(self, ts: int) -> None:

@@ -1,0 +1,275 @@
+"""The equity curve of a run, from the account's changes and the marks, to the last unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from interlock.model.instrument import Instrument
+from interlock.model.units import MONEY_SCALE
+from interlock.sim.record import AccountRow
+from interlock.strategy.columns import BarColumns, Dataset, QuoteColumns
+
+Integers = NDArray[np.int64]
+CHUNK = 1 << 18
+ROWS_MAX = 1_000_000
+MINUTE_NS = 60 * 10**9
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The mark of one instrument at some times, in price units."""
+
+    instrument: Instrument
+    ts: Integers
+    price: Integers
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Equity at every sample: ``units`` exact, ``frame`` thinned to at most a million rows."""
+
+    ts: Integers
+    units: Integers
+    frame: pl.DataFrame
+
+
+def marks_of(dataset: Dataset) -> list[Marks]:
+    """The series that value each instrument's position: its finest bars, or the middle of quotes."""
+    found: dict[str, Marks] = {}
+    for part in dataset.quotes:
+        total = part.bid + part.ask
+        half = total >> 1
+        found[part.instrument.id] = Marks(part.instrument, part.ts, half + (total & 1 & half))
+    for trades in dataset.trades:
+        if trades.instrument.id not in found:
+            found[trades.instrument.id] = Marks(trades.instrument, trades.ts, trades.price)
+    steps: dict[str, int] = {}
+    for bars in dataset.bars:
+        key = bars.instrument.id
+        if key in found and key not in steps:
+            continue
+        if key not in steps or bars.step_ns < steps[key]:
+            steps[key] = bars.step_ns
+            found[key] = Marks(bars.instrument, bars.close_ts, bars.close)
+    return [found[key] for key in sorted(found)]
+
+
+def sample_times(dataset: Dataset, changes: Sequence[AccountRow]) -> Integers:
+    """Every bar close; for ticks the ends of minutes and the times of changes."""
+    bars = _finest(dataset.bars)
+    if bars and not dataset.quotes and not dataset.trades:
+        if len(bars) == 1:
+            return bars[0].close_ts
+        return np.unique(np.concatenate([part.close_ts for part in bars]))
+    parts = [mark.ts for mark in marks_of(dataset) if len(mark.ts)]
+    first = min(int(part[0]) for part in parts)
+    last = max(int(part[-1]) for part in parts)
+    grid = np.arange(first - first % MINUTE_NS + MINUTE_NS, last, MINUTE_NS, dtype=np.int64)
+    moved = np.fromiter((row.ts for row in changes), np.int64, len(changes))
+    return np.unique(np.concatenate([[first], grid, moved[moved >= first], [last]]))
+
+
+def curve(dataset: Dataset, changes: Sequence[AccountRow], cash: int) -> Curve:
+    """Wallet plus open profit at each sample."""
+    times = sample_times(dataset, changes)
+    marks = marks_of(dataset)
+    units = np.empty(len(times), np.int64)
+    keep = _thinned(len(times))
+    parts: list[dict[str, Any]] = []
+    for low, high, chunk in _chunks(times, marks, changes, cash):
+        units[low:high] = chunk["equity"]
+        wanted = keep[(keep >= low) & (keep < high)] - low
+        parts.append({key: values[wanted] for key, values in chunk.items()})
+    return Curve(times, units, _frame(times[keep], parts))
+
+
+def _finest(bars: Sequence[BarColumns]) -> list[BarColumns]:
+    found: dict[str, BarColumns] = {}
+    for part in bars:
+        best = found.get(part.instrument.id)
+        if best is None or part.step_ns < best.step_ns:
+            found[part.instrument.id] = part
+    return [found[key] for key in sorted(found)]
+
+
+def _thinned(total: int) -> Integers:
+    if total <= ROWS_MAX:
+        return np.arange(total, dtype=np.int64)
+    return np.unique(np.linspace(0, total - 1, ROWS_MAX).astype(np.int64))
+
+
+def _chunks(
+    times: Integers, marks: Sequence[Marks], changes: Sequence[AccountRow], cash: int
+) -> Iterator[tuple[int, int, dict[str, NDArray[Any]]]]:
+    wallet = _Steps(times, [(row.ts, row.wallet) for row in changes], cash)
+    held = [
+        (
+            mark,
+            _Steps(
+                times,
+                [(r.ts, r.quantity) for r in changes if r.instrument == mark.instrument.id],
+                0,
+            ),
+            _Steps(
+                times, [(r.ts, r.cost) for r in changes if r.instrument == mark.instrument.id], 0
+            ),
+        )
+        for mark in marks
+    ]
+    for low in range(0, len(times), CHUNK):
+        high = min(low + CHUNK, len(times))
+        money = wallet.values(low, high)
+        unrealized = np.zeros(high - low, np.int64)
+        net = np.zeros(high - low, np.int64)
+        gross = np.zeros(high - low, np.int64)
+        for mark, quantity, cost in held:
+            if not quantity.moves:
+                continue
+            value = _value(mark, times[low:high], quantity.values(low, high))
+            unrealized += value - cost.values(low, high)
+            net += value
+            gross += np.abs(value)
+        yield (
+            low,
+            high,
+            {
+                "equity": money + unrealized,
+                "wallet": money,
+                "unrealized": unrealized,
+                "net": net,
+                "gross": gross,
+            },
+        )
+
+
+class _Steps:
+    """A value that changes at some times, read at ranges of samples."""
+
+    def __init__(self, times: Integers, moves: list[tuple[int, int]], first: int) -> None:
+        self.moves = moves
+        ts = np.fromiter((ts for ts, _ in moves), np.int64, len(moves))
+        self._rows = np.searchsorted(times, ts, "left")
+        self._values = np.fromiter(
+            (first, *(value for _, value in moves)), np.int64, len(moves) + 1
+        )
+
+    def values(self, low: int, high: int) -> Integers:
+        """The value after every change at or before each sample."""
+        index = np.searchsorted(self._rows, np.arange(low, high), "right")
+        return self._values[index]
+
+
+def _value(mark: Marks, times: Integers, quantity: Integers) -> Integers:
+    """Signed value of a quantity at the latest mark, in money units (half to even)."""
+    index = np.searchsorted(mark.ts, times, "right") - 1
+    price = np.where(index >= 0, mark.price[np.maximum(index, 0)], 0)
+    numerator, denominator = mark.instrument.money_factor
+    largest = int(np.abs(quantity).max(initial=0)) * int(price.max(initial=0)) * numerator
+    if largest >= 1 << 62:
+        exact = [
+            mark.instrument.notional(int(p), int(q))
+            for p, q in zip(price.tolist(), quantity.tolist(), strict=True)
+        ]
+        return np.array(exact, np.int64)
+    product = price * quantity * numerator
+    if denominator == 1:
+        return product
+    quotient, rest = np.divmod(product, denominator)
+    twice = 2 * rest
+    up = (twice > denominator) | ((twice == denominator) & (quotient & 1 == 1))
+    return np.asarray(quotient + up, np.int64)
+
+
+def _frame(ts: Integers, parts: list[dict[str, Any]]) -> pl.DataFrame:
+    if not parts:
+        parts = [
+            {
+                key: np.empty(0, np.int64)
+                for key in ("equity", "wallet", "unrealized", "net", "gross")
+            }
+        ]
+    whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    equity = whole["equity"] / MONEY_SCALE
+    net = whole["net"] / MONEY_SCALE
+    return pl.DataFrame(
+        {
+            "ts": ts,
+            "equity": equity,
+            "equity_units": whole["equity"],
+            "cash": whole["wallet"] / MONEY_SCALE,
+            "unrealized": whole["unrealized"] / MONEY_SCALE,
+            "exposure": np.divide(net, equity, out=np.zeros_like(net), where=equity > 0),
+            "gross_notional": whole["gross"] / MONEY_SCALE,
+        }
+    )
+
+
+def price_frame(dataset: Dataset, rows: int = 4000) -> pl.DataFrame:
+    """Down-sampled prices of each instrument for plots: ts (close), open, high, low, close."""
+    frames = []
+    for bars in _finest(dataset.bars):
+        frames.append(_buckets(bars, rows))
+    covered = {part.instrument.id for part in dataset.bars}
+    for quotes in dataset.quotes:
+        if quotes.instrument.id not in covered:
+            frames.append(_quote_buckets(quotes, rows))
+    if not frames:
+        return pl.DataFrame(schema=_PRICE_SCHEMA)
+    return pl.concat(frames)
+
+
+_PRICE_SCHEMA = {
+    "instrument": pl.String,
+    "ts": pl.Int64,
+    "open": pl.Float64,
+    "high": pl.Float64,
+    "low": pl.Float64,
+    "close": pl.Float64,
+    "volume": pl.Float64,
+}
+
+
+def _buckets(bars: BarColumns, rows: int) -> pl.DataFrame:
+    total = len(bars)
+    starts = np.unique(np.linspace(0, max(0, total - 1), min(rows, total)).astype(np.int64))
+    ends = np.append(starts[1:], total) - 1
+    scale = 10.0**bars.instrument.price_exponent
+    volume = np.add.reduceat(bars.volume, starts) / 10.0**bars.instrument.quantity_exponent
+    return pl.DataFrame(
+        {
+            "instrument": [bars.instrument.id] * len(starts),
+            "ts": bars.close_ts[ends],
+            "open": bars.open[starts] / scale,
+            "high": np.maximum.reduceat(bars.high, starts) / scale,
+            "low": np.minimum.reduceat(bars.low, starts) / scale,
+            "close": bars.close[ends] / scale,
+            "volume": volume,
+        },
+        schema=_PRICE_SCHEMA,
+    )
+
+
+def _quote_buckets(quotes: QuoteColumns, rows: int) -> pl.DataFrame:
+    total = len(quotes)
+    starts = np.unique(np.linspace(0, max(0, total - 1), min(rows, total)).astype(np.int64))
+    ends = np.append(starts[1:], total) - 1
+    scale = 10.0**quotes.instrument.price_exponent
+    middle = (quotes.bid + quotes.ask) / 2
+    return pl.DataFrame(
+        {
+            "instrument": [quotes.instrument.id] * len(starts),
+            "ts": quotes.ts[ends],
+            "open": middle[starts] / scale,
+            "high": np.maximum.reduceat(middle, starts) / scale,
+            "low": np.minimum.reduceat(middle, starts) / scale,
+            "close": middle[ends] / scale,
+            "volume": np.zeros(len(starts)),
+        },
+        schema=_PRICE_SCHEMA,
+    )

@@ -1,0 +1,173 @@
+"""A target strategy in the kernel as it is: its features once, its target on every bar."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterator, Mapping
+from itertools import islice, repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlock.kernel.view import KernelView
+from interlock.model.market import Bar
+from interlock.strategy.api import (
+    Strategy,
+    StrategyError,
+    TargetStrategy,
+    exposure_units,
+    signed_quantity_units,
+)
+from interlock.strategy.columns import BarColumns
+from interlock.strategy.intents import Target
+
+Floats = NDArray[np.float64]
+
+
+class FeatureBars:
+    """Bars as float64 columns for ``features``: open, high, low, close, volume; ts is the open time.
+
+    A column is made at its first use and is the same object afterwards, so that what is computed
+    from it can be remembered.
+    """
+
+    def __init__(self, columns: BarColumns) -> None:
+        self.columns = columns
+        self.instrument = columns.instrument
+        self.step_ns = columns.step_ns
+        self._made: dict[str, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def ts(self) -> NDArray[np.int64]:
+        """Open times, ns."""
+        return self.columns.ts
+
+    @property
+    def open(self) -> Floats:
+        """Opens in quote units."""
+        return self._prices("open")
+
+    @property
+    def high(self) -> Floats:
+        """Highs in quote units."""
+        return self._prices("high")
+
+    @property
+    def low(self) -> Floats:
+        """Lows in quote units."""
+        return self._prices("low")
+
+    @property
+    def close(self) -> Floats:
+        """Closes in quote units."""
+        return self._prices("close")
+
+    @property
+    def volume(self) -> Floats:
+        """Volumes in base units."""
+        if "volume" not in self._made:
+            self._keep("volume", self.columns.quantities("volume"))
+        return self._made["volume"]
+
+    def _prices(self, name: str) -> Floats:
+        if name not in self._made:
+            self._keep(name, self.columns.prices(name))
+        return self._made[name]
+
+    def _keep(self, name: str, values: Floats) -> None:
+        values.flags.writeable = False
+        self._made[name] = values
+
+
+def feature_columns(strategy: TargetStrategy, bars: FeatureBars) -> dict[str, Floats]:
+    """The features of a strategy as float64 columns, checked for shape and name."""
+    name = type(strategy).__name__
+    found = strategy.features(bars)
+    if not isinstance(found, Mapping):
+        raise StrategyError(
+            f"{name}.features returned a {type(found).__name__}; return a dict of named columns"
+        )
+    made: dict[str, Floats] = {}
+    for key, values in found.items():
+        if key in strategy.parameters or not key.isidentifier() or key.startswith("_"):
+            raise StrategyError(
+                f"{name}.features: {key!r} must be an identifier that is no parameter's name"
+            )
+        column = np.ascontiguousarray(values, dtype=np.float64)
+        if column.shape != (len(bars),):
+            raise StrategyError(
+                f"{name}.features: column {key} has shape {column.shape}, the bars have "
+                f"{len(bars)} rows; return one value for each bar"
+            )
+        made[key] = column
+    return made
+
+
+class TargetRunner(Strategy):
+    """Calls ``target`` on each complete bar and brings the position to what it returns."""
+
+    def __init__(self, strategy: TargetStrategy, columns: BarColumns) -> None:
+        super().__init__()
+        self.subject = strategy
+        self.warmup = strategy.warmup
+        self.columns = columns
+        self._by_exposure = strategy.sizing == "exposure"
+        self._band = exposure_units(strategy.rebalance_band)
+        self._scale = 10.0**columns.instrument.quantity_exponent
+        self._features = feature_columns(strategy, FeatureBars(columns))
+        self._rows: Iterator[Any] | None = None
+
+    def on_bar(self, bar: Bar) -> Target | None:
+        """One decision; rows with a feature that is not ready make none."""
+        rows = self._rows
+        if rows is None:
+            rows = self._rows = self._records(bar.row)
+        ready, record = next(rows)
+        return self._decide(bar, record) if ready else None
+
+    def _records(self, row: int) -> Iterator[Any]:
+        """(ready, record) of each row from ``row`` on."""
+        columns = list(self._features.values())
+        parameters = self.subject.parameter_values()
+        kind = namedtuple("Features", [*self._features, *parameters])  # type: ignore[misc]  # noqa: PYI024
+        values = [memoryview(column) for column in columns]  # type: ignore[arg-type]
+        fixed = [repeat(value) for value in parameters.values()]
+        total = len(self.columns)
+        records = map(kind, *values, *fixed) if values else repeat(kind(*parameters.values()))
+        ready = np.ones(total, dtype=bool)
+        for column in columns:
+            ready &= column == column
+        return islice(zip(ready.tolist(), records, strict=False), row, None)
+
+    def _decide(self, bar: Bar, record: Any) -> Target | None:
+        view = self.view
+        assert isinstance(view, KernelView)
+        held = view.position_units()
+        if self._by_exposure:
+            position = view.exposure() if held else 0.0
+        else:
+            position = held / self._scale
+        wanted = self.subject.target(record, position)
+        if wanted != wanted:
+            raise StrategyError(
+                f"{type(self.subject).__name__}.target returned NaN at {bar!r}; "
+                "return a number, or the position to leave it as it is"
+            )
+        if self._by_exposure:
+            exposure = exposure_units(wanted)
+            if not exposure and not held and not view.open_orders():
+                return None
+            return Target(self._ref(), bar.instrument.id, exposure=exposure, band=self._band)
+        quantity = signed_quantity_units(bar.instrument, float(wanted))
+        if quantity == held and not view.open_orders():
+            return None
+        return Target(self._ref(), bar.instrument.id, quantity=quantity)
+
+    def _ref(self) -> int:
+        ref = self._next_ref
+        self._next_ref = ref + 1
+        return ref
