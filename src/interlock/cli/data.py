@@ -297,7 +297,7 @@ def _checked(store: Catalog, instrument: str, name: str, now: int) -> list[Findi
     try:
         store.verify(instrument, name)
     except EntryCorrupt as error:
-        return [finding("corrupt", 1, (FindingRow(0, 0, str(error)),))]
+        return [finding("corrupt", 1, rows=(FindingRow(0, 0, str(error)),))]
     return check_table(store.table(instrument, name), now_ns=now)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from interlock.research.catalog.decimals import BadValue, exact, rounded
 from interlock.research.catalog.errors import CatalogError, ImportRefused
@@ -128,3 +132,16 @@ def test_steps_have_names() -> None:
     with pytest.raises(CatalogError, match="not a step"):
         step_ns("minute")
     assert iso(instant("2024-01-31")) == "2024-01-31T00:00:00Z"
+
+
+@given(st.lists(st.tuples(st.integers(-(10**14), 10**14), st.integers(0, 9)), min_size=1))
+def test_text_and_floats_mean_the_same_units(numbers: list[tuple[int, int]]) -> None:
+    decimals = [Decimal(units).scaleb(-exponent) for units, exponent in numbers]
+    expected = [int(value.scaleb(9)) for value in decimals]
+    texts = pl.Series([format(value, "f") for value in decimals])
+    floats = pl.Series([float(value) for value in decimals])
+    long = pl.Series([format(value, "f") for value in decimals] + ["0.000000000000000000000"])
+    if max(abs(value) for value in expected) < 2**63:
+        assert exact(texts).at(9).tolist() == expected
+        assert exact(floats).at(9).tolist() == expected
+        assert exact(long).at(9).tolist() == [*expected, 0]

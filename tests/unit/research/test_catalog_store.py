@@ -22,6 +22,7 @@ from interlock.research.catalog import (
     NotFound,
     instant,
 )
+from interlock.research.catalog.files import exclusive
 from interlock.strategy.columns import (
     BarColumns,
     Columns,
@@ -83,7 +84,7 @@ def test_every_kind_comes_back_as_it_went_in(catalog: Catalog, kind: type[Column
 
 def test_bars_come_back_between_two_times(catalog: Catalog) -> None:
     entry = catalog.put(bars(), origin="test")
-    loaded = catalog.bars(ID, "1m", START + 2 * MINUTE, START + 4 * MINUTE)
+    loaded = catalog.bars(ID, "1m", start=START + 2 * MINUTE, end=START + 4 * MINUTE)
     assert loaded.volume.tolist() == [2, 3]
     assert loaded.step_ns == MINUTE
     assert (entry.rows, entry.first, entry.last) == (10, START, START + 9 * MINUTE)
@@ -94,7 +95,7 @@ def test_bars_come_back_between_two_times(catalog: Catalog) -> None:
 def test_a_range_without_data_names_what_there_is(catalog: Catalog) -> None:
     catalog.put(bars(), origin="test")
     with pytest.raises(NotFound, match="no rows from 2025-01-01T00:00:00Z.*holds 2024-01-01"):
-        catalog.bars(ID, "1m", instant("2025-01-01"), instant("2025-02-01"))
+        catalog.bars(ID, "1m", start=instant("2025-01-01"), end=instant("2025-02-01"))
     with pytest.raises(NotFound, match="there are: BTCUSDT-PERP.BINANCE"):
         catalog.bars("ETHUSDT.BINANCE", "1m")
     with pytest.raises(NotFound, match="has no bars-5m"):
@@ -243,3 +244,12 @@ def test_an_empty_import_is_refused(catalog: Catalog) -> None:
     with pytest.raises(ImportRefused, match="no rows"):
         catalog.put(bars(0, 0), origin="test")
     assert not catalog.root.exists()
+
+
+def test_a_second_writer_waits_its_turn(catalog: Catalog) -> None:
+    with (
+        exclusive(catalog.root / ID),
+        pytest.raises(CatalogError, match="another import writes here"),
+    ):
+        catalog.put(bars(), origin="test")
+    catalog.put(bars(), origin="test")

@@ -75,5 +75,8 @@ def book_findings(table: Table) -> list[Finding]:
             text = table.instrument.price_text
             details[last] = f"best bid {text(bid)}, best ask {text(ask)}"
     return at_rows(
-        "crossed_book", arrays["ts"], np.array(crossed, dtype=np.int64), details.__getitem__
+        "crossed_book",
+        arrays["ts"],
+        rows=np.array(crossed, dtype=np.int64),
+        detail=details.__getitem__,
     )

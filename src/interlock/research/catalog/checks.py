@@ -80,12 +80,12 @@ def check_funding(columns: FundingColumns | Table, *, now_ns: int | None = None)
 
 def _times(table: Table, now_ns: int | None) -> list[Finding]:
     ts = table.arrays["ts"]
-    findings = at_rows("unordered_time", ts, np.flatnonzero(ts[1:] < ts[:-1]) + 1)
+    findings = at_rows("unordered_time", ts, rows=np.flatnonzero(ts[1:] < ts[:-1]) + 1)
     if table.kind in ("bars", "funding", "mark"):
-        findings += at_rows("duplicate_time", ts, _duplicates(ts))
+        findings += at_rows("duplicate_time", ts, rows=_duplicates(ts))
     if now_ns is not None:
         # A bar is only complete at its close: one still running holds the future.
-        findings += where("future_time", ts, ts + table.step_ns > now_ns)
+        findings += where("future_time", ts, mask=ts + table.step_ns > now_ns)
     return findings
 
 
@@ -107,12 +107,12 @@ def _bars(table: Table) -> list[Finding]:
         names = ("open", "high", "low", "close")
         return " ".join(f"{name} {text(int(arrays[name][row]))}" for name in names)
 
-    findings += where("ohlc_contradiction", ts, wrong, shown)
+    findings += where("ohlc_contradiction", ts, mask=wrong, detail=shown)
     nonpositive = np.minimum(np.minimum(opens, closes), np.minimum(lows, highs)) <= 0
-    findings += where("nonpositive_price", ts, nonpositive, shown)
+    findings += where("nonpositive_price", ts, mask=nonpositive, detail=shown)
     findings += _off_tick(table, ("open", "high", "low", "close"))
-    findings += where("negative_quantity", ts, arrays["volume"] < 0)
-    findings += where("zero_volume", ts, arrays["volume"] == 0)
+    findings += where("negative_quantity", ts, mask=arrays["volume"] < 0)
+    findings += where("zero_volume", ts, mask=arrays["volume"] == 0)
     return findings + _outliers(table, closes, "close")
 
 
@@ -122,9 +122,9 @@ def _gaps(table: Table) -> list[Finding]:
     calendar = table.instrument.calendar
     findings: list[Finding] = []
     if step <= _DAY and calendar == "24/7":
-        findings += where("off_grid_time", ts, (ts - ts[0]) % step != 0)
-    findings += at_rows("outside_session", ts, outside_sessions(ts, step, calendar))
-    after, missing = missing_bars(times, step, calendar)
+        findings += where("off_grid_time", ts, mask=(ts - ts[0]) % step != 0)
+    findings += at_rows("outside_session", ts, rows=outside_sessions(ts, step, calendar=calendar))
+    after, missing = missing_bars(times, step, calendar=calendar)
     if len(after):
         rows = _rows_of(ts, times, after)
         largest = int(missing.max())
@@ -133,7 +133,7 @@ def _gaps(table: Table) -> list[Finding]:
             FindingRow(int(row), int(ts[row]), f"{int(lack)} bars of {step_name(step)} before it")
             for row, lack in zip(rows[:5], missing[:5], strict=True)
         )
-        findings.append(finding("gap", len(after), shown, note))
+        findings.append(finding("gap", len(after), rows=shown, also=note))
     return findings
 
 
@@ -153,12 +153,12 @@ def _quotes(table: Table) -> list[Finding]:
     def shown(row: int) -> str:
         return f"bid {text(int(bid[row]))} ask {text(int(ask[row]))}"
 
-    findings = where("crossed_quote", ts, both & (bid > ask), shown)
-    findings += where("locked_quote", ts, both & (bid == ask), shown)
-    findings += where("zero_side", ts, (bid == 0) | (ask == 0), shown)
-    findings += where("nonpositive_price", ts, (bid < 0) | (ask < 0), shown)
+    findings = where("crossed_quote", ts, mask=both & (bid > ask), detail=shown)
+    findings += where("locked_quote", ts, mask=both & (bid == ask), detail=shown)
+    findings += where("zero_side", ts, mask=(bid == 0) | (ask == 0), detail=shown)
+    findings += where("nonpositive_price", ts, mask=(bid < 0) | (ask < 0), detail=shown)
     negative = (arrays["bid_quantity"] < 0) | (arrays["ask_quantity"] < 0)
-    findings += where("negative_quantity", ts, negative)
+    findings += where("negative_quantity", ts, mask=negative)
     findings += _off_tick(table, ("bid", "ask"))
     whole = np.flatnonzero(both)
     return findings + _outliers(table, (bid + ask)[whole] // 2, "mid price", rows=whole)
@@ -169,25 +169,28 @@ def _trades(table: Table) -> list[Finding]:
     quantity, text = arrays["quantity"], table.instrument.price_text
     price = arrays["price"]
     findings = where(
-        "nonpositive_price", ts, price <= 0, lambda row: f"price {text(int(price[row]))}"
+        "nonpositive_price",
+        ts,
+        mask=price <= 0,
+        detail=lambda row: f"price {text(int(price[row]))}",
     )
-    findings += where("negative_quantity", ts, quantity < 0)
-    findings += where("zero_quantity", ts, quantity == 0)
+    findings += where("negative_quantity", ts, mask=quantity < 0)
+    findings += where("zero_quantity", ts, mask=quantity == 0)
     findings += _off_tick(table, ("price",))
-    findings += where("off_lot_quantity", ts, quantity % table.instrument.lot != 0)
-    findings += where("unknown_side", ts, arrays["side"] == 0)
-    findings += where("bad_side", ts, np.abs(arrays["side"]) > 1)
+    findings += where("off_lot_quantity", ts, mask=quantity % table.instrument.lot != 0)
+    findings += where("unknown_side", ts, mask=arrays["side"] == 0)
+    findings += where("bad_side", ts, mask=np.abs(arrays["side"]) > 1)
     return findings + _outliers(table, price, "price")
 
 
 def _depth(table: Table) -> list[Finding]:
     arrays, ts = table.arrays, table.arrays["ts"]
-    findings = where("bad_side", ts, np.abs(arrays["side"]) != 1)
-    findings += where("nonpositive_price", ts, arrays["price"] <= 0)
-    findings += where("negative_quantity", ts, arrays["quantity"] < 0)
+    findings = where("bad_side", ts, mask=np.abs(arrays["side"]) != 1)
+    findings += where("nonpositive_price", ts, mask=arrays["price"] <= 0)
+    findings += where("negative_quantity", ts, mask=arrays["quantity"] < 0)
     findings += _off_tick(table, ("price",))
     if not arrays["is_snapshot"].any():
-        findings += at_rows("no_snapshot", ts, np.array([0]))
+        findings += at_rows("no_snapshot", ts, rows=np.array([0]))
     findings += _sequence(table)
     return findings + book_findings(table)
 
@@ -200,7 +203,7 @@ def _sequence(table: Table) -> list[Finding]:
     updates = np.flatnonzero(~snapshot)
     numbers = sequence[updates]
     step = np.diff(numbers)
-    findings = at_rows("sequence_backward", ts, updates[1:][step < 0])
+    findings = at_rows("sequence_backward", ts, rows=updates[1:][step < 0])
     if PREVIOUS not in arrays:
         return findings
     new_message = np.flatnonzero(step != 0) + 1
@@ -213,42 +216,44 @@ def _sequence(table: Table) -> list[Finding]:
     def shown(row: int) -> str:
         return f"follows {int(arrays[PREVIOUS][row])}, the message before is {names[row]}"
 
-    return findings + at_rows("sequence_break", ts, rows, shown)
+    return findings + at_rows("sequence_break", ts, rows=rows, detail=shown)
 
 
 def _orders(table: Table) -> list[Finding]:
     arrays, ts = table.arrays, table.arrays["ts"]
     action, identity = arrays["action"], arrays["order_id"]
-    findings = where("bad_action", ts, (action < 1) | (action > 3))
-    findings += where("bad_side", ts, np.abs(arrays["side"]) != 1)
-    findings += where("negative_quantity", ts, arrays["quantity"] < 0)
-    findings += where("nonpositive_price", ts, arrays["price"] <= 0)
+    findings = where("bad_action", ts, mask=(action < 1) | (action > 3))
+    findings += where("bad_side", ts, mask=np.abs(arrays["side"]) != 1)
+    findings += where("negative_quantity", ts, mask=arrays["quantity"] < 0)
+    findings += where("nonpositive_price", ts, mask=arrays["price"] <= 0)
     findings += _off_tick(table, ("price",))
     _, first = np.unique(identity, return_index=True)
     late = np.sort(first[action[first] != 1])
-    return findings + at_rows("unknown_order", ts, late, lambda row: f"order {int(identity[row])}")
+    return findings + at_rows(
+        "unknown_order", ts, rows=late, detail=lambda row: f"order {int(identity[row])}"
+    )
 
 
 def _funding(table: Table) -> list[Finding]:
     ts, rate = table.arrays["ts"], table.arrays["rate"]
-    findings = where("extreme_rate", ts, np.abs(rate) > _EXTREME_RATE)
+    findings = where("extreme_rate", ts, mask=np.abs(rate) > _EXTREME_RATE)
     times = distinct(ts)
     interval = table.instrument.funding_interval_ns
     if not interval and len(times) > 1:
         values, counts = np.unique(np.diff(times), return_counts=True)
         interval = int(values[int(counts.argmax())])
     if interval:
-        after, missing = missing_bars(times, interval, "24/7")
+        after, missing = missing_bars(times, interval, calendar="24/7")
         total = int(missing.sum())
         findings += at_rows(
-            "gap", ts, _rows_of(ts, times, after), also=f"{total} funding times in all"
+            "gap", ts, rows=_rows_of(ts, times, after), also=f"{total} funding times in all"
         )
     return findings
 
 
 def _mark(table: Table) -> list[Finding]:
     ts, price = table.arrays["ts"], table.arrays["price"]
-    return where("nonpositive_price", ts, price <= 0) + _outliers(table, price, "mark price")
+    return where("nonpositive_price", ts, mask=price <= 0) + _outliers(table, price, "mark price")
 
 
 def _off_tick(table: Table, names: tuple[str, ...]) -> list[Finding]:
@@ -262,7 +267,7 @@ def _off_tick(table: Table, names: tuple[str, ...]) -> list[Finding]:
     def shown(row: int) -> str:
         return " ".join(f"{name} {text(int(table.arrays[name][row]))}" for name in names)
 
-    return where("off_tick_price", table.arrays["ts"], off, shown)
+    return where("off_tick_price", table.arrays["ts"], mask=off, detail=shown)
 
 
 def off_tick(prices: Integers, instrument: Instrument) -> NDArray[np.bool_]:
@@ -295,4 +300,4 @@ def _outliers(
         price, move = by_row[row]
         return f"{name} {text(price)}, {move:+.1%} from the row before, then back"
 
-    return at_rows("outlier", table.arrays["ts"], chosen, shown)
+    return at_rows("outlier", table.arrays["ts"], rows=chosen, detail=shown)

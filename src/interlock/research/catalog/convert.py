@@ -55,6 +55,12 @@ class RawFile:
         """Rows read so far."""
         return sum(len(part) for part in self.ts)
 
+    def release(self) -> None:
+        """Give the rows back to memory once a table has taken them."""
+        self.ts.clear()
+        self.decimals.clear()
+        self.integers.clear()
+
     def times(self) -> Integers:
         """All times, ns UTC."""
         return np.concatenate(self.ts) if self.ts else np.empty(0, dtype=np.int64)
@@ -64,7 +70,7 @@ class RawFile:
         parts = [part for name in names for part in self.decimals.get(name, [])]
         return max((part.exponent for part in parts), default=0)
 
-    def units(self, name: str, exponent: int, remedy: str) -> Integers:
+    def units(self, name: str, exponent: int, *, remedy: str) -> Integers:
         """One decimal field in units of 10^-exponent; raises ImportRefused for a finer row."""
         result, row = [], 0
         for part in self.decimals[name]:
@@ -77,13 +83,13 @@ class RawFile:
         return np.concatenate(result)
 
 
-def read_file(path: Path, reading: Reading, progress: Progress | None = None) -> RawFile:
+def read_file(path: Path, reading: Reading, *, progress: Progress | None = None) -> RawFile:
     """All rows of a file; raises ImportRefused naming the first row that cannot be kept exactly."""
     raw: RawFile | None = None
     times = TimeReader(str(path), timezone=reading.timezone, unit=reading.time_unit)
     for chunk in chunks(path):
         if raw is None:
-            raw = RawFile(path, recognize(chunk.frame.columns, path, reading.hints))
+            raw = RawFile(path, recognize(chunk.frame.columns, path, hints=reading.hints))
         frame = _of_symbol(chunk.frame, raw.layout, reading.symbol, path)
         if len(frame):
             _append(raw, Chunk(frame, chunk.first_row, chunk.done), times, reading)

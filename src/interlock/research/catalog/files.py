@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from interlock.adapters.system import LockHeldError, exclusive_lock
 from interlock.research.catalog.errors import CatalogError
 
 _BLOCK = 1 << 20
@@ -75,17 +75,14 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold the folder against a second writer; raises CatalogError when another one writes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / ".lock").open("a")
+        with exclusive_lock(folder / ".lock"):
+            yield
+    except LockHeldError:
+        raise CatalogError(
+            f"{folder}: another import writes here; wait until it ends and run again"
+        ) from None
     except OSError as error:
         raise CatalogError(
             f"{folder}: cannot be used as a catalog folder: {error.strerror or error}; "
             "choose another one with INTERLOCK_HOME or fix the permissions"
         ) from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CatalogError(
-                f"{folder}: another import writes here; wait until it ends and run again"
-            ) from None
-        yield

@@ -180,7 +180,7 @@ _TEXTS: dict[str, tuple[Severity, str, str]] = {
 }
 
 
-def finding(code: str, count: int, rows: tuple[FindingRow, ...], also: str = "") -> Finding:
+def finding(code: str, count: int, *, rows: tuple[FindingRow, ...], also: str = "") -> Finding:
     """A finding with the texts of its code; ``also`` adds figures to the meaning."""
     severity, meaning, remedy = _TEXTS[code]
     return Finding(
@@ -196,6 +196,7 @@ def finding(code: str, count: int, rows: tuple[FindingRow, ...], also: str = "")
 def at_rows(
     code: str,
     ts: Integers,
+    *,
     rows: NDArray[Any],
     detail: Callable[[int], str] | None = None,
     also: str = "",
@@ -207,11 +208,11 @@ def at_rows(
         FindingRow(int(row), int(ts[row]), detail(int(row)) if detail else "")
         for row in rows[:ROWS_SHOWN]
     )
-    return [finding(code, len(rows), shown, also)]
+    return [finding(code, len(rows), rows=shown, also=also)]
 
 
 def where(
-    code: str, ts: Integers, mask: NDArray[np.bool_], detail: Callable[[int], str] | None = None
+    code: str, ts: Integers, *, mask: NDArray[np.bool_], detail: Callable[[int], str] | None = None
 ) -> list[Finding]:
     """A finding on the rows where the mask holds, or none."""
-    return at_rows(code, ts, np.flatnonzero(mask), detail) if mask.any() else []
+    return at_rows(code, ts, rows=np.flatnonzero(mask), detail=detail) if mask.any() else []

@@ -73,7 +73,7 @@ def import_files(
         raise ImportRefused("no files to import; name at least one file or pattern")
     known = _known_instrument(catalog, request)
     reading = _reading(request, known)
-    files = [read_file(path, reading, progress) for path in request.paths]
+    files = [read_file(path, reading, progress=progress) for path in request.paths]
     kinds = sorted({raw.layout.kind for raw in files})
     if len(kinds) > 1:
         raise ImportRefused(
@@ -82,7 +82,7 @@ def import_files(
     instrument, notes = known, tuple[str, ...]()
     if instrument is None:
         instrument, notes = from_options(
-            request.instrument_id, request.options, _precision(files, request.options)
+            request.instrument_id, request.options, precision=_precision(files, request.options)
         )
     if started is not None:
         started("checking and storing")
@@ -93,6 +93,7 @@ def import_files(
         )
         tables.append(table)
         moved += back
+        raw.release()
     return _store(catalog, request, files, tables, (*notes, *_notes(files, moved)), now_ns)
 
 
@@ -130,7 +131,7 @@ def _known_instrument(catalog: Catalog, request: ImportRequest) -> Instrument | 
     known = catalog.instrument(request.instrument_id)
     if options.file is not None:
         return None if from_file(options.file) != known else known
-    wider = widened(known, options.price_exponent, options.quantity_exponent)
+    wider = widened(known, options.price_exponent, quantity_exponent=options.quantity_exponent)
     hold_to(wider, options)
     return wider
 
@@ -210,7 +211,7 @@ def _units(raw: RawFile, name: str, instrument: Instrument) -> Integers:
         f"values are never rounded silently: pass --{what}-exponent {needed} (stored data of the "
         "instrument keeps its meaning), or round on purpose with --round"
     )
-    return raw.units(name, exponent, remedy)
+    return raw.units(name, exponent, remedy=remedy)
 
 
 def _step(raw: RawFile, said: str) -> int:

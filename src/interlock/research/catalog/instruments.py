@@ -90,7 +90,7 @@ _EQUITY_VENUES = ("XNYS", "NYSE", "XNAS", "NASDAQ", "ARCA", "AMEX")
 
 
 def from_options(
-    instrument_id: str, options: InstrumentOptions, precision: Precision
+    instrument_id: str, options: InstrumentOptions, *, precision: Precision
 ) -> tuple[Instrument, tuple[str, ...]]:
     """A new instrument and notes on what was assumed; raises ImportRefused for what is missing."""
     if options.file is not None:
@@ -164,7 +164,7 @@ def hold_to(instrument: Instrument, options: InstrumentOptions) -> None:
 
 
 def widened(
-    instrument: Instrument, price_exponent: int | None, quantity_exponent: int | None
+    instrument: Instrument, price_exponent: int | None, *, quantity_exponent: int | None
 ) -> Instrument:
     """The same instrument in finer units where larger exponents are asked for."""
     price = max(price_exponent or 0, instrument.price_exponent)

@@ -76,7 +76,7 @@ class Hints:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def recognize(names: Sequence[str], path: Path, hints: Hints) -> Layout:
+def recognize(names: Sequence[str], path: Path, *, hints: Hints) -> Layout:
     """The layout of a file from its column names and file name; raises ImportRefused."""
     found = _fields(names, path, hints)
     if hints.kind and hints.kind not in REQUIRED:

@@ -40,7 +40,7 @@ class Source(Protocol):
     def describe(self, instrument_id: str, name: str) -> Entry: ...
 
     def read(
-        self, instrument_id: str, name: str, start: int | None = None, end: int | None = None
+        self, instrument_id: str, name: str, *, start: int | None = None, end: int | None = None
     ) -> Columns: ...
 
 
@@ -54,7 +54,7 @@ def dataset_of(
 ) -> Dataset:
     """Read every selected entry once, in the order of instrument and entry name."""
     entries = _chosen(source, selections)
-    parts = [source.read(entry.instrument, entry.name, start, end) for entry in entries]
+    parts = [source.read(entry.instrument, entry.name, start=start, end=end) for entry in entries]
     groups: defaultdict[str, list[Columns]] = defaultdict(list)
     for part in parts:
         groups[_GROUP.get(part.kind, part.kind)].append(part)

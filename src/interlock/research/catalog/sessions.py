@@ -13,7 +13,7 @@ _DAY = 86_400 * 10**9
 
 
 @lru_cache(maxsize=8)
-def session_times(calendar: str, first_day: int, last_day: int) -> tuple[Integers, Integers]:
+def session_times(calendar: str, first_day: int, *, last_day: int) -> tuple[Integers, Integers]:
     """Open and close times (ns UTC) of all sessions between two days since 1970."""
     import exchange_calendars  # Pulls in pandas: only users of session calendars pay for it.
     from exchange_calendars.errors import CalendarError
@@ -34,7 +34,7 @@ def session_times(calendar: str, first_day: int, last_day: int) -> tuple[Integer
     return opens, closes
 
 
-def missing_bars(times: Integers, step: int, calendar: str) -> tuple[Integers, Integers]:
+def missing_bars(times: Integers, step: int, *, calendar: str) -> tuple[Integers, Integers]:
     """Rows (into ``times``, ascending) that follow a hole, and how many bars each hole lacks."""
     gaps = np.diff(times)
     rows = np.flatnonzero(gaps > step)
@@ -42,7 +42,7 @@ def missing_bars(times: Integers, step: int, calendar: str) -> tuple[Integers, I
         return rows, rows
     if calendar == "24/7":
         return rows + 1, -(-gaps[rows] // step) - 1
-    opens, closes = session_times(calendar, int(times[0]) // _DAY, int(times[-1]) // _DAY)
+    opens, closes = session_times(calendar, int(times[0]) // _DAY, last_day=int(times[-1]) // _DAY)
     if step >= _DAY:
         # A daily bar is labeled by the date of its session.
         days = opens // _DAY
@@ -56,11 +56,13 @@ def missing_bars(times: Integers, step: int, calendar: str) -> tuple[Integers, I
     return rows[holes] + 1, missing[holes]
 
 
-def outside_sessions(times: Integers, step: int, calendar: str) -> Integers:
+def outside_sessions(times: Integers, step: int, *, calendar: str) -> Integers:
     """Rows whose bar does not touch any session."""
     if calendar == "24/7" or not len(times):
         return np.empty(0, dtype=np.int64)
-    opens, closes = session_times(calendar, int(times.min()) // _DAY, int(times.max()) // _DAY)
+    opens, closes = session_times(
+        calendar, int(times.min()) // _DAY, last_day=int(times.max()) // _DAY
+    )
     if step >= _DAY:
         return np.flatnonzero(~np.isin(times // _DAY, opens // _DAY))
     touched = _open_time(times + step, opens, closes) - _open_time(times, opens, closes)
