@@ -314,3 +314,15 @@ def test_an_instrument_file_says_everything(catalog: Catalog, tmp_path: Path) ->
     with pytest.raises(CatalogError, match="instrument file .* cannot be used"):
         load(catalog, tmp_path / "C-1m-.csv", HEADER + kline(1),
              options=InstrumentOptions(file=path))  # fmt: skip
+
+
+def test_a_funding_rate_is_rounded_on_request_only(catalog: Catalog, tmp_path: Path) -> None:
+    text = "calc_time,funding_interval_hours,last_funding_rate\n"
+    text += f"{START // 10**6},8,0.0001\n{START // 10**6 + 28_800_000},8,0.000012345678\n"
+    path = tmp_path / "BTCUSDT-fundingRate-2024-01.csv"
+    with pytest.raises(CatalogError, match="0.000012345678 in data row 2 has more than 10"):
+        load(catalog, path, text)
+    options = InstrumentOptions(tick="0.1", lot="0.001", price_exponent=1, quantity_exponent=3)
+    report = load(catalog, path, options=options, round_values=True)
+    assert report.entry.rounded == 1
+    assert catalog.funding(ID).rate.tolist() == [1_000_000, 123_457]

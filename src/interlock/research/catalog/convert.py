@@ -143,7 +143,9 @@ def _append_field(
             raw.rounded += changed
         raw.decimals.setdefault(ours, []).append(value)
     elif ours == "rate":
-        raw.integers.setdefault(ours, []).append(_rates(column, raw))
+        raw.integers.setdefault(ours, []).append(
+            _rates(column, raw, may_round=round_to is not None)
+        )
     elif ours == "side":
         raw.integers.setdefault(ours, []).append(_sides(column))
     elif ours == "is_snapshot":
@@ -153,9 +155,12 @@ def _append_field(
         raw.integers.setdefault(name, []).append(exact(column).at(0))
 
 
-def _rates(column: pl.Series, raw: RawFile) -> Integers:
-    # Venues publish rates with 8 decimals; stored files carry float noise far below the unit.
+def _rates(column: pl.Series, raw: RawFile, *, may_round: bool) -> Integers:
     value, changed = rounded(column, _FUNDING_EXPONENT)
+    if changed and not may_round:
+        exact_rows = value.units / float(FUNDING_SCALE) == column.cast(pl.Float64).to_numpy()
+        row = int(exact_rows.argmin())
+        raise BadValue(row, str(column[row]), f"has more than {_FUNDING_EXPONENT} decimals")
     raw.rounded += changed
     return value.units
 
@@ -179,6 +184,8 @@ def _words(column: pl.Series, words: dict[str, int], allowed: str) -> Integers:
 
 
 def _remedy(field_name: str, bad: BadValue) -> str:
+    if "decimals" in bad.rule and field_name == "rate":
+        return "round on purpose with --round, or export fewer digits"
     if "decimals" in bad.rule:
         exponent = "price" if field_name in PRICES else "quantity"
         return f"round on purpose with --round and --{exponent}-exponent 8, or export fewer digits"
