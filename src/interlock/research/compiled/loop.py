@@ -1,0 +1,343 @@
+"""The compiled path: one pass over the bars of one instrument, with the kernel's integer rules.
+
+Rules of this file. It is plain Python on integers: ``build`` writes it into a module of the cache
+folder, together with ``arithmetic`` and the strategy's own target, and numba compiles that module.
+Whatever the kernel does and this loop does not model ends the run with a code, and the run is
+taken to the kernel instead. Integers stay below 2^62: ``terms`` proves what follows from the data,
+and the loop checks money and quantity where they change.
+
+A row on which nothing of ours happens stays inside ``run_bars``, in registers; what happens
+rarely is a function on ``state``. Few functions with one type each keep the compilation short.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.research.compiled.arithmetic import money, scaled, share
+
+# How a run ended: done, or at something that only the kernel models.
+DONE, LIQUIDATION, CASH, TOO_LARGE, BAD_TARGET = range(5)
+# Funding instants by their place in a bar: up to the open, inside, at the close.
+BEFORE, DURING, AT_CLOSE = range(3)
+# Columns of the recorded fills; the moment is 0 at the open of the row's bar, 1 at its close.
+ROW, MOMENT, SIGNED, PRICE, FEE, REALIZED = range(6)
+TURNOVER, DRAWDOWN = range(2)
+# What a run changes, all integers. ``used`` is what filled in the present bar; a price at or below
+# ``floor`` or at or above ``ceiling`` may be a liquidation; ``next`` is the next funding instant.
+STATE = ("wallet held cost rest used floor ceiling next fills fees funding").split()
+# What a run is given, all integers; see ``terms``.
+TERMS = (
+    "cash_start fill_at_close by_quantity warmup numerator denominator lot least most notional_min "
+    "leverage band slippage cap rate is_paid tick figures finest coarsest quantity_max equity_max "
+    "quantity_unit"
+).split()
+LIMIT = 1 << 61
+FAR = 1 << 62
+
+
+def is_known(features: Any, row: int) -> bool:
+    """Stands for: no feature is NaN on this row."""
+    raise NotImplementedError("it is written into the compiled module")
+
+
+def decide(features: Any, values: Any, row: int, position: float) -> float:
+    """Stands for the strategy's target on this row."""
+    raise NotImplementedError("it is written into the compiled module")
+
+
+def worsened(mark: int, signed: int, terms: Any) -> int:
+    """The price of a market order: a mark after slippage, to the valid price against us."""
+    slip = share(mark, terms.slippage, 1)
+    price = mark + slip if signed > 0 else mark - slip
+    step = terms.tick
+    if step == 0:
+        digits = 0
+        rest = price
+        while rest > 0:
+            rest //= 10
+            digits += 1
+        step = 1
+        while digits > terms.figures:
+            step *= 10
+            digits -= 1
+        step = min(max(terms.finest, step), terms.coarsest)
+    return -(-price // step) * step if signed > 0 else max(1, price // step * step)
+
+
+def watch(state: Any, terms: Any, tiers: Any) -> None:
+    """Set the prices at which the position may be liquidated, a hair early."""
+    held, cost = state.held, state.cost
+    state.floor = -1
+    state.ceiling = FAR
+    if held == 0 or terms.is_paid == 1:
+        return
+    tier = 0
+    while tier < len(tiers) - 1 and tiers[tier, 0] != 0 and abs(cost) > tiers[tier, 0]:
+        tier += 1
+    scale = abs(held) * (terms.numerator / terms.denominator)
+    rate = tiers[tier, 1] / 1e6
+    # The room of two units and 1e-9 covers the rounding of the level and of these floats.
+    if held > 0:
+        level = (cost - state.wallet - tiers[tier, 2]) / (scale * (1.0 - rate))
+        state.floor = int(min(max(level, -1e9), 4e18) * (1.0 + 1e-9)) + 2
+    else:
+        level = (state.wallet - cost + tiers[tier, 2]) / (scale * (1.0 + rate))
+        state.ceiling = int(min(max(level, -1e9), 4e18) * (1.0 - 1e-9)) - 2
+
+
+def settle(row: int, place: int, mark: int, funding: Any, state: Any, terms: Any) -> None:
+    """Pay or receive the funding that falls on one place of a bar."""
+    index = state.next
+    held = state.held
+    while index < funding.shape[1] and funding[0, index] == row and funding[1, index] == place:
+        rate = funding[2, index]
+        # What is paid rounds away from zero, what is received toward zero.
+        pays = (held > 0) == (rate > 0)
+        value = abs(held) * mark * terms.numerator
+        amount = scaled(value, abs(rate), terms.denominator * 10_000_000_000, int(pays))
+        received = -amount if pays else amount
+        state.wallet += received
+        state.funding += received
+        index += 1
+    state.next = index
+
+
+def affordable(size: int, price: int, state: Any, terms: Any) -> int:
+    """How much of a buy the free cash pays, fee included."""
+    product = price * size * terms.numerator
+    total = -(-product // terms.denominator)
+    total += share(total, max(0, terms.rate), 1)
+    free = state.wallet - state.cost
+    if total <= free:
+        return size
+    fits = scaled(max(0, free), size, total, 0)
+    return fits - fits % terms.lot
+
+
+def fill(row: int, moment: int, mark: int, volume: int, state: Any, terms: Any, sinks: Any) -> int:
+    """Fill what waits at a mark, as far as the volume cap and the cash go; returns a code."""
+    fills, measures = sinks
+    signed = state.rest
+    if terms.cap >= 0:
+        room = share(volume, terms.cap, 0)
+        room -= room % terms.lot + state.used
+        signed = max(-room, min(room, signed))
+    if signed == 0:
+        return DONE
+    price = worsened(mark, signed, terms)
+    if terms.is_paid == 1 and signed > 0:
+        fits = affordable(signed, price, state, terms)
+        if fits < signed:
+            # The venue drops what the cash does not pay.
+            state.rest = signed = fits
+            if fits == 0:
+                return DONE
+    state.rest -= signed
+    state.used += abs(signed)
+    numerator, denominator, rate = terms.numerator, terms.denominator, terms.rate
+    notional = money(price, abs(signed), numerator, denominator)
+    fee = share(notional, rate, 1) if rate > 0 else -share(notional, -rate, 0)
+    realized = book(signed, price, notional, state, terms)
+    state.wallet += realized - fee
+    state.fees += fee
+    measures[TURNOVER] += notional
+    count = state.fills
+    state.fills = count + 1
+    if count < fills.shape[0]:
+        fills[count, ROW] = row
+        fills[count, MOMENT] = moment
+        fills[count, SIGNED] = signed
+        fills[count, PRICE] = price
+        fills[count, FEE] = fee
+        fills[count, REALIZED] = realized
+    if abs(state.wallet) > LIMIT or abs(state.cost) > LIMIT or abs(state.fees) > LIMIT:
+        return TOO_LARGE
+    return DONE
+
+
+def book(signed: int, price: int, notional: int, state: Any, terms: Any) -> int:
+    """Change the position by one execution; returns the profit it realizes before fees."""
+    held, cost = state.held, state.cost
+    after = held + signed
+    state.held = after
+    value = notional if signed > 0 else -notional
+    if held == 0 or (held > 0) == (signed > 0):
+        state.cost = cost + value
+        return 0
+    if abs(signed) < abs(held):
+        part = scaled(abs(cost), abs(signed), abs(held), 0)
+        released = part if cost >= 0 else -part
+        state.cost = cost - released
+        return -value - released
+    # Closed, and the rest of a flip opens at the same price.
+    closing = money(price, held, terms.numerator, terms.denominator)
+    state.cost = value + closing
+    return closing - cost
+
+
+def aimed(exposure: float, equity: int, mark: int, state: Any, terms: Any) -> int:
+    """The wanted quantity of an exposure, cut to the lot."""
+    size = int(abs(exposure) * 1_000_000 + 1e-6)
+    if size == 0 or equity <= 0:
+        return 0
+    wanted = share(equity, min(size, terms.leverage), 0)
+    unit = mark * terms.numerator
+    denominator = terms.denominator
+    if wanted / unit * denominator > 2.0 * terms.quantity_max:
+        return FAR
+    quantity = wanted // unit if denominator == 1 else scaled(wanted, denominator, unit, 0)
+    quantity -= quantity % terms.lot
+    return quantity if exposure >= 0.0 else -quantity
+
+
+def is_allowed(difference: int, equity: int, mark: int, state: Any, terms: Any) -> bool:
+    """Whether the kernel's gate lets an order through."""
+    held = state.held
+    size = abs(difference)
+    if size < terms.least or (terms.most != 0 and size > terms.most):
+        return False
+    if held != 0 and (held > 0) != (difference > 0) and size <= abs(held):
+        return True
+    notional = money(mark, size, terms.numerator, terms.denominator)
+    if notional < terms.notional_min:
+        return False
+    if terms.is_paid == 1 and difference > 0:
+        free = state.wallet - state.cost
+        if notional > free or free <= 0:
+            return False
+    gross = money(mark, abs(held + difference), terms.numerator, terms.denominator)
+    return bool(gross <= share(max(equity, 0), terms.leverage, 0))
+
+
+def order(target: float, equity: int, mark: int, state: Any, terms: Any) -> int:
+    """Replace what waits by the order that a target leads to; returns a code."""
+    state.rest = 0
+    if not -9e18 < target < 9e18:
+        return BAD_TARGET
+    if equity > terms.equity_max:
+        return TOO_LARGE
+    if terms.by_quantity == 1:
+        size = abs(target) * float(terms.quantity_unit) + 1e-6
+        wanted = int(min(size, 4e18))
+        wanted -= wanted % terms.lot
+        if target < 0.0:
+            wanted = -wanted
+    elif not -1e6 < target < 1e6:
+        return BAD_TARGET
+    else:
+        wanted = aimed(target, equity, mark, state, terms)
+    if abs(wanted) > terms.quantity_max:
+        return TOO_LARGE
+    if wanted < 0 and terms.is_paid == 1:
+        wanted = 0
+    difference = wanted - state.held
+    if difference != 0 and is_allowed(difference, equity, mark, state, terms):
+        state.rest = difference
+    return DONE
+
+
+def attend(row: int, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
+    """What happens in a bar before the decision, where an order waits or funding falls."""
+    opens, highs, lows, closes, volumes = bars
+    terms, funding, tiers = rules
+    state.used = 0
+    mark = closes[row - 1]
+    for place in range(3):
+        settle(row, place, mark, funding, state, terms)
+        watch(state, terms, tiers)
+        mark = opens[row]
+        if place == BEFORE:
+            if mark <= state.floor or mark >= state.ceiling:
+                return LIQUIDATION
+            code = fill(row, 0, mark, volumes[row], state, terms, sinks)
+            if code != DONE:
+                return code
+        elif place == DURING:
+            mark = closes[row]
+            if lows[row] <= state.floor or highs[row] >= state.ceiling:
+                return LIQUIDATION
+    return DONE
+
+
+def run_bars(
+    features: Any, values: Any, bars: Any, days: Any, rules: Any, state: Any, sinks: Any
+) -> int:
+    """Run all rows; ``days`` has the row after the last of each day.
+
+    Returns 8 x row + code, where the code says how the run ended.
+    """
+    _, highs, lows, closes, volumes = bars
+    terms, funding, tiers = rules
+    fills, curve, daily, measures = sinks
+    outlet = (fills, measures)
+    equity = peak = wallet = terms.cash_start
+    state.wallet, state.ceiling, state.floor = wallet, FAR, -1
+    bottom, fall = float(peak), 0.0
+    row = held = cost = rest = code = value = 0
+    floor, ceiling = -1, FAR
+    due = funding[0, 0] if funding.shape[1] else -1
+    numerator, denominator, warmup = terms.numerator, terms.denominator, terms.warmup
+    equity_max = terms.equity_max
+    by_exposure, at_close = terms.by_quantity == 0, terms.fill_at_close == 1
+    leverage, band, unit = terms.leverage, terms.band, float(terms.quantity_unit)
+    for day in range(len(days)):
+        end = days[day]
+        while row < end:
+            changed = rest != 0 or row == due
+            if changed:
+                code = attend(row, bars, rules, state, outlet)
+                due = funding[0, state.next] if state.next < funding.shape[1] else -1
+                wallet, held, cost = state.wallet, state.held, state.cost
+                rest, floor, ceiling = state.rest, state.floor, state.ceiling
+            else:
+                state.used = 0
+            if code == DONE and (lows[row] <= floor or highs[row] >= ceiling):
+                code = LIQUIDATION
+            if code != DONE:
+                return row * 8 + code
+            mark = closes[row]
+            value = money(mark, held, numerator, denominator) if held != 0 else 0
+            equity = wallet + value - cost
+            if row >= warmup and is_known(features, row):
+                position = 0.0
+                if held != 0 and equity != 0:
+                    position = value / equity if by_exposure else held / unit
+                target = decide(features, values, row, position)
+                leave = held == 0 and target == 0.0
+                if by_exposure and held != 0 and -1e6 < target < 1e6:
+                    size = int(abs(target) * 1_000_000 + 1e-6)
+                    wanted = share(equity, min(size, leverage), 0)
+                    leave = (
+                        size != 0
+                        and 0 < equity <= equity_max
+                        and (held > 0) == (target >= 0.0)
+                        and abs(wanted - abs(value)) <= share(equity, band, 0)
+                    )
+                if leave:
+                    if rest != 0:
+                        rest = state.rest = 0
+                else:
+                    code = order(target, equity, mark, state, terms)
+                    rest = state.rest
+                    if rest != 0 and at_close and code == DONE:
+                        code = fill(row, 1, mark, volumes[row], state, terms, outlet)
+                        watch(state, terms, tiers)
+                        wallet, held, cost = state.wallet, state.held, state.cost
+                        rest, floor, ceiling = state.rest, state.floor, state.ceiling
+                        value = money(mark, held, numerator, denominator)
+                        equity = wallet + value - cost
+                    if code != DONE:
+                        return row * 8 + code
+            if equity > peak:
+                peak = equity
+                bottom = peak * (1.0 - fall)
+            elif equity < bottom:
+                bottom = float(equity)
+                fall = 1.0 - bottom / peak
+            if curve.shape[0] != 0:
+                curve[row] = equity
+            row += 1
+        daily[day] = equity
+    measures[DRAWDOWN] = fall
+    return row * 8
