@@ -8,7 +8,7 @@ the state has taken the event in; what it wants comes back as intents and passes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from interlock.kernel import orders, payments
@@ -40,32 +40,24 @@ def step(state: State, event: Event) -> Sequence[Effect]:
     """Take one event in; returns what the world is asked to do, in order."""
     state.seq += 1
     state.ts_event = event.ts_event
-    match event:
-        case Bar():
-            state.instruments[event.instrument.id].last = event
-            for owner in state.strategies.values():
-                _call_on_bar(state, owner, event)
-        case Quote():
-            state.instruments[event.instrument.id].last = event
-            for owner in state.strategies.values():
-                strategy = owner.strategy
-                _take(state, owner, strategy.on_quote(event))
-        case Trade():
-            slot = state.instruments[event.instrument.id]
-            if type(slot.last) is not Quote:
-                slot.last = event
-            for owner in state.strategies.values():
-                _take(state, owner, owner.strategy.on_trade(event))
-        case Book():
-            state.instruments[event.instrument.id].last = event
-            for owner in state.strategies.values():
-                _take(state, owner, owner.strategy.on_book(event))
-        case BarsClosed():
-            _bars_closed(state, event)
-        case Report():
-            _report(state, event)
-        case _:
-            _other(state, event)
+    kind = type(event)
+    if kind is Bar:
+        state.instruments[event.instrument.id].last = event
+        for owner in state.strategies.values():
+            if owner.prepares:
+                _on_bar(state, owner, event)
+            else:
+                wanted = owner.on_bar(event)
+                if wanted is not None or owner.outbox:
+                    _take(state, owner, wanted)
+    elif kind is Quote:
+        state.instruments[event.instrument.id].last = event
+        for owner in state.strategies.values():
+            wanted = owner.on_quote(event)
+            if wanted is not None or owner.outbox:
+                _take(state, owner, wanted)
+    else:
+        _STEPS[kind](state, event)
     effects = state.effects
     if not effects:
         return NOTHING
@@ -73,30 +65,27 @@ def step(state: State, event: Event) -> Sequence[Effect]:
     return effects
 
 
-def _other(state: State, event: Event) -> None:
-    match event:
-        case FundingPaid():
-            payments.pay_funding(state, event)
-        case BorrowPaid():
-            payments.pay_borrow(state, event)
-        case MarkChanged():
-            state.instruments[event.instrument].mark_units = event.price
-        case PositionLiquidated():
-            payments.liquidate(state, event)
-        case CorporateAction():
-            payments.corporate_action(state, event)
-        case TimerFired():
-            owner = state.strategies[event.strategy]
-            _take(state, owner, owner.strategy.on_timer(event.name))
-        case Started():
-            for owner in state.strategies.values():
-                owner.strategy.view = KernelView(state, owner)
-                _take(state, owner, owner.strategy.on_start())
-        case Stopped():
-            for owner in state.strategies.values():
-                _take(state, owner, owner.strategy.on_stop())
-        case _:
-            raise TypeError(f"the kernel has no meaning for {type(event).__name__}")
+def _prepare(owner: StrategySlot, bar: Bar) -> bool:
+    """Bring indicators up to the bar; whether the strategy may decide on it yet."""
+    live = False
+    for followed in owner.strategy._followed:
+        if followed.is_live:
+            live = True
+            if followed.takes(bar):
+                followed.update(bar)
+    if owner.warming:
+        owner.warming -= 1
+        return False
+    owner.prepares = live
+    return True
+
+
+def _on_bar(state: State, owner: StrategySlot, bar: Bar) -> None:
+    if owner.prepares and not _prepare(owner, bar):
+        return
+    wanted = owner.on_bar(bar)
+    if wanted is not None or owner.outbox:
+        _take(state, owner, wanted)
 
 
 def _bars_closed(state: State, event: BarsClosed) -> None:
@@ -107,21 +96,42 @@ def _bars_closed(state: State, event: BarsClosed) -> None:
             slot.last = bar
     for owner in state.strategies.values():
         for bar in event.bars:
-            _call_on_bar(state, owner, bar)
+            _on_bar(state, owner, bar)
 
 
-def _call_on_bar(state: State, owner: StrategySlot, bar: Bar) -> None:
-    strategy = owner.strategy
-    for followed in strategy._followed:
-        if followed._column is None and followed.instrument == bar.instrument.id:
-            if not followed.step_ns or followed.step_ns == bar.step_ns:
-                followed.update(bar)
-    if owner.warming:
-        owner.warming -= 1
-        return
-    wanted = strategy.on_bar(bar)
-    if wanted is not None or strategy._outbox:
-        _take(state, owner, wanted)
+def _on_trade(state: State, event: Trade) -> None:
+    slot = state.instruments[event.instrument.id]
+    # Where quotes exist, the middle of the touch values a position, not the last trade.
+    if type(slot.last) is not Quote:
+        slot.last = event
+    for owner in state.strategies.values():
+        _take(state, owner, owner.strategy.on_trade(event))
+
+
+def _on_book(state: State, event: Book) -> None:
+    state.instruments[event.instrument.id].last = event
+    for owner in state.strategies.values():
+        _take(state, owner, owner.strategy.on_book(event))
+
+
+def _on_mark(state: State, event: MarkChanged) -> None:
+    state.instruments[event.instrument].mark_units = event.price
+
+
+def _on_timer(state: State, event: TimerFired) -> None:
+    owner = state.strategies[event.strategy]
+    _take(state, owner, owner.strategy.on_timer(event.name))
+
+
+def _start(state: State, event: Started) -> None:
+    for owner in state.strategies.values():
+        owner.strategy.view = KernelView(state, owner)
+        _take(state, owner, owner.strategy.on_start())
+
+
+def _stop(state: State, event: Stopped) -> None:
+    for owner in state.strategies.values():
+        _take(state, owner, owner.strategy.on_stop())
 
 
 def _report(state: State, event: Report) -> None:
@@ -131,12 +141,10 @@ def _report(state: State, event: Report) -> None:
     owner = order.owner
     if type(event) is OrderFilled:
         _fill(state, owner, order, event)
-    strategy = owner.strategy
-    wanted = strategy.on_order(order.ref, event)
     if owner.wants and not order.is_open:
         orders.aim_again(state, order)
-    if wanted is not None or strategy._outbox:
-        _take(state, owner, wanted)
+    if owner.hears_orders:
+        _take(state, owner, owner.strategy.on_order(order.ref, event))
 
 
 def _fill(state: State, owner: StrategySlot, order: Order, event: OrderFilled) -> None:
@@ -144,8 +152,8 @@ def _fill(state: State, owner: StrategySlot, order: Order, event: OrderFilled) -
     payments.apply_fill(state, owner, slot, order, event)
     orders.count_fill(state, order, event)
     orders.after_fill(state, order)
-    strategy = owner.strategy
-    _take(state, owner, strategy.on_fill(_fill_view(slot, order, event)))
+    if owner.hears_fills:
+        _take(state, owner, owner.strategy.on_fill(_fill_view(slot, order, event)))
 
 
 def _fill_view(slot: InstrumentSlot, order: Order, event: OrderFilled) -> Fill:
@@ -166,13 +174,12 @@ def _fill_view(slot: InstrumentSlot, order: Order, event: OrderFilled) -> Fill:
 
 
 def _take(state: State, owner: StrategySlot, wanted: Any) -> None:
-    """Carry out what a callback returned and what it placed, in the order it was asked for."""
-    strategy = owner.strategy
-    placed = strategy._outbox
+    """Carry out what a callback placed and what it returned, in the order it was asked for."""
+    placed = owner.outbox
     if placed:
-        strategy._outbox = []
         for intent in placed:
             _intend(state, owner, intent)
+        placed.clear()
     if wanted is not None:
         for intent in wanted if isinstance(wanted, Iterable) else (wanted,):
             _intend(state, owner, intent)
@@ -196,3 +203,21 @@ def _intend(state: State, owner: StrategySlot, intent: Intent) -> None:
             raise TypeError(
                 f"{owner.name} returned {intent!r}; a callback returns intents or nothing"
             )
+
+
+# Reports share one meaning; every other event has its own. Looked up, not matched in turn: the
+# table is read on every event, and a missing row fails with the event's name.
+_STEPS: dict[type, Callable[[State, Any], None]] = {
+    BarsClosed: _bars_closed,
+    Trade: _on_trade,
+    Book: _on_book,
+    MarkChanged: _on_mark,
+    TimerFired: _on_timer,
+    Started: _start,
+    Stopped: _stop,
+    FundingPaid: payments.pay_funding,
+    BorrowPaid: payments.pay_borrow,
+    PositionLiquidated: payments.liquidate,
+    CorporateAction: payments.corporate_action,
+    **{kind: _report for kind in Report.__subclasses__()},
+}

@@ -19,7 +19,7 @@ _FILL_PART = Change.FILL_PART
 
 
 def place(state: State, owner: StrategySlot, ref: int, spec: OrderSpec) -> None:
-    """Turn an instruction into an order under a fresh client order id, or hold it for its parent."""
+    """Turn an instruction into an order with a fresh client order id, or hold it for its parent."""
     order = Order(f"{owner.prefix}{ref:x}", owner, ref, spec)
     if spec.parent:
         parent = owner.orders.get(spec.parent)
@@ -305,10 +305,7 @@ def _apply_update(slot: InstrumentSlot, order: Order, event: OrderUpdated) -> No
 def _late(state: State, event: Report) -> Order | None:
     """A report about an order that is over: a fill still counts, anything else is noted."""
     order = state.closed.get(event.client_order_id)
-    if order is None:
-        text = "unknown order"
-    else:
-        text = str(order.status)
+    text = "unknown order" if order is None else str(order.status)
     if isinstance(event, OrderFilled) and order is not None:
         state.facts.append(LateFill(state.ts_event, event.client_order_id, event.quantity))
         return order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,7 +71,7 @@ class Order:
 
 
 class InstrumentSlot:
-    """What the kernel knows of one instrument: last market event, mark, net position, open orders."""
+    """What the kernel knows of one instrument: last event, mark, net position, open orders."""
 
     __slots__ = ("instrument", "last", "mark_units", "net", "open_buy", "open_sell", "unknown")
 
@@ -99,9 +99,15 @@ class StrategySlot:
     __slots__ = (
         "capital",
         "children",
+        "hears_fills",
+        "hears_orders",
         "name",
+        "on_bar",
+        "on_quote",
         "orders",
+        "outbox",
         "positions",
+        "prepares",
         "prefix",
         "strategy",
         "wallet",
@@ -120,6 +126,13 @@ class StrategySlot:
         self.children: dict[int, list[Order]] = {}
         self.wants: dict[str, Target] = {}
         self.warming = strategy.warmup
+        # Bound once: the callbacks and the outbox are read on every market event.
+        self.on_bar = strategy.on_bar
+        self.on_quote = strategy.on_quote
+        self.outbox = strategy._outbox
+        self.prepares = True
+        self.hears_fills = type(strategy).on_fill is not Strategy.on_fill
+        self.hears_orders = type(strategy).on_order is not Strategy.on_order
 
     def position(self, slot: InstrumentSlot) -> Position:
         """The strategy's position in an instrument."""
@@ -160,7 +173,7 @@ class State:
         self.instruments = {item.id: InstrumentSlot(item) for item in instruments}
         self.strategies: dict[str, StrategySlot] = {}
         self.open: dict[str, Order] = {}
-        self.closed: dict[str, Order] = {}
+        self.closed: OrderedDict[str, Order] = OrderedDict()
         self.limits = limits
         self.order_times: deque[int] = deque()
         self.effects: list[Effect] = []
@@ -204,13 +217,20 @@ class State:
                 tied += slot.net.cost
         return self.wallet - tied
 
-    def gross_notional(self) -> int:
-        """Sum of absolute position values at mark, in money units."""
-        return sum(
-            abs(slot.net.value(slot.mark))
-            for slot in self.instruments.values()
-            if slot.net.quantity
-        )
+    def equity_and_gross(self, without: InstrumentSlot) -> tuple[int | None, int]:
+        """Equity (None if unknown), and the gross position value of all instruments but one."""
+        equity, gross = self.wallet, 0
+        for slot in self.instruments.values():
+            net = slot.net
+            if net.quantity:
+                mark = slot.mark
+                if not mark:
+                    return None, 0
+                value = net.value(mark)
+                equity += value - net.cost
+                if slot is not without:
+                    gross += abs(value)
+        return equity, gross
 
     def close_order(self, order: Order) -> None:
         """Move an order that is over out of the open ones, keeping it for late reports."""
@@ -218,7 +238,7 @@ class State:
         closed = self.closed
         closed[order.client_order_id] = order
         if len(closed) > CLOSED_KEPT:
-            del closed[next(iter(closed))]
+            closed.popitem(last=False)
 
 
 def money(value: int) -> float:

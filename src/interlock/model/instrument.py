@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -32,7 +33,7 @@ class FixedTick(msgspec.Struct, frozen=True, tag="fixed_tick"):
 
 
 class SignificantFigures(msgspec.Struct, frozen=True, tag="significant_figures"):
-    """An order price has at most ``figures`` digits and ``decimals`` decimals; integers always pass."""
+    """A price has at most ``figures`` digits and ``decimals`` decimals; integers always pass."""
 
     figures: int
     decimals: int
@@ -50,7 +51,7 @@ class InstrumentError(ValueError):
     """An instrument that cannot be traded as described."""
 
 
-class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One tradable thing at one venue.
 
     Prices are integers of 10^-price_exponent quote units, quantities of 10^-quantity_exponent,
@@ -104,7 +105,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether a position is carried on margin instead of paid in full."""
         return self.kind is InstrumentKind.PERPETUAL
 
-    @property
+    @cached_property
     def money_factor(self) -> tuple[int, int]:
         """(numerator, denominator) that brings price units x quantity units to money units."""
         shift = MONEY_EXPONENT - self.price_exponent - self.quantity_exponent
@@ -131,6 +132,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def price_fault(self, price: int) -> str | None:
         """Why this order price is invalid, or None."""
+        tick = self._tick
+        if tick and price > 0 and not price % tick:
+            return None
         if price <= 0:
             return f"price {self.price_text(price)} must be positive"
         step = self._price_step(price)
@@ -143,16 +147,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def quantity_fault(self, quantity: int) -> str | None:
         """Why this order quantity is invalid, or None."""
+        least, most = self.min_quantity, self.max_quantity
+        if quantity > 0 and not quantity % self.lot and least <= quantity <= (most or quantity):
+            return None
         text = self.quantity_text(quantity)
         if quantity <= 0:
             return f"quantity {text} must be positive"
         if quantity % self.lot:
             return f"quantity {text} is not a multiple of the lot {self.quantity_text(self.lot)}"
-        if quantity < self.min_quantity:
-            return f"quantity {text} is below the minimum {self.quantity_text(self.min_quantity)}"
-        if self.max_quantity and quantity > self.max_quantity:
-            return f"quantity {text} is above the maximum {self.quantity_text(self.max_quantity)}"
-        return None
+        if quantity < least:
+            return f"quantity {text} is below the minimum {self.quantity_text(least)}"
+        return f"quantity {text} is above the maximum {self.quantity_text(most)}"
 
     def price_text(self, price: int) -> str:
         """Plain decimal text of price units."""
@@ -161,6 +166,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def quantity_text(self, quantity: int) -> str:
         """Plain decimal text of quantity units."""
         return format_units(quantity, self.quantity_exponent)
+
+    @cached_property
+    def _tick(self) -> int:
+        """The fixed tick, 0 where the step depends on the price."""
+        return self.price_rule.tick if isinstance(self.price_rule, FixedTick) else 0
 
     def _price_step(self, price: int) -> int:
         rule = self.price_rule

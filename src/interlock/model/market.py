@@ -8,6 +8,7 @@ strategy wants to keep beyond the call, it copies with ``copy()``.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from interlock.model.instrument import Instrument
@@ -267,41 +268,103 @@ class Trade(Cursor):
         return self._quantity[self._row] / self._quantity_scale  # type: ignore[no-any-return]
 
 
-class Book:
-    """Aggregated levels of one instrument, kept current by its feed."""
+_NO_ASK = 1 << 62
 
-    __slots__ = ("_price_scale", "_quantity_scale", "asks", "bids", "instrument", "ts_event")
+
+class Book:
+    """Aggregated levels of one instrument, kept current by its feed.
+
+    ``bids`` and ``asks`` map price units to quantity units. They are changed through the methods
+    only, because the best price of a side is remembered and searched again when its level goes.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_bid",
+        "_price_scale",
+        "_quantity_scale",
+        "asks",
+        "bids",
+        "instrument",
+        "ts_event",
+    )
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
         self.ts_event = 0
+        # The best prices. While the best level is gone and not yet searched for, they hold a value
+        # that no price improves: for bids _NO_ASK, for asks 0. Empty sides hold 0 and _NO_ASK.
+        self._bid = 0
+        self._ask = _NO_ASK
         self._price_scale = 10**instrument.price_exponent
         self._quantity_scale = 10**instrument.quantity_exponent
 
     def set_level(self, side: int, price: int, quantity: int) -> None:
         """Replace one level; quantity 0 removes it."""
-        levels = self.bids if side > 0 else self.asks
-        if quantity:
-            levels[price] = quantity
-        else:
-            levels.pop(price, None)
+        self.update((side,), (price,), (quantity,))
+
+    def update(
+        self, sides: Iterable[int], prices: Iterable[int], quantities: Iterable[int]
+    ) -> None:
+        """Replace levels, one of each iterable at a time; quantity 0 removes a level."""
+        bids, asks, best_bid, best_ask = self.bids, self.asks, self._bid, self._ask
+        for side, price, quantity in zip(sides, prices, quantities, strict=True):
+            if side > 0:
+                if quantity:
+                    bids[price] = quantity
+                    if price > best_bid:
+                        best_bid = price
+                elif bids.pop(price, 0) and price == best_bid:
+                    best_bid = _NO_ASK
+            elif quantity:
+                asks[price] = quantity
+                if price < best_ask:
+                    best_ask = price
+            elif asks.pop(price, 0) and price == best_ask:
+                best_ask = 0
+        self._bid, self._ask = best_bid, best_ask
 
     def clear(self) -> None:
         """Forget every level, before a snapshot."""
         self.bids.clear()
         self.asks.clear()
+        self._bid, self._ask = 0, _NO_ASK
+
+    def copy(self) -> Book:
+        """The book as an object that does not move."""
+        kept = Book(self.instrument)
+        kept.bids, kept.asks = self.bids.copy(), self.asks.copy()
+        kept.ts_event, kept._bid, kept._ask = self.ts_event, self._bid, self._ask
+        return kept
 
     @property
     def bid_units(self) -> int:
         """Best bid in price units, 0 when the side is empty."""
-        return max(self.bids, default=0)
+        if self._bid == _NO_ASK:
+            self._bid = max(self.bids, default=0)
+        return self._bid
 
     @property
     def ask_units(self) -> int:
         """Best ask in price units, 0 when the side is empty."""
-        return min(self.asks, default=0)
+        if not self._ask:
+            self._ask = min(self.asks, default=_NO_ASK)
+        return 0 if self._ask == _NO_ASK else self._ask
+
+    def quantity_units(self, side: int, price: int) -> int:
+        """Quantity at one price of a side in quantity units, 0 when there is no such level."""
+        return (self.bids if side > 0 else self.asks).get(price, 0)
+
+    def prices(self, side: int) -> Iterator[int]:
+        """The prices of a side from the best on; the side must not change meanwhile."""
+        best = self.bid_units if side > 0 else self.ask_units
+        if best:
+            # Most walks end at the best level: the rest is sorted only when somebody goes on.
+            yield best
+            rest = sorted(self.bids, reverse=True) if side > 0 else sorted(self.asks)
+            yield from rest[1:]
 
     @property
     def mark_units(self) -> int:

@@ -346,7 +346,7 @@ def _result(
         currency=state.currency,
         initial_equity=options.cash,
         periods_per_year=periods,
-        orders=orders_frame(recorder.orders, instruments),
+        orders=orders_frame(recorder.order_rows(), instruments),
         fills=fills,
         equity=curve.frame,
         round_trips=trips,

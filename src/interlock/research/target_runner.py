@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Iterator, Mapping
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from interlock.kernel.view import KernelView
 from interlock.model.market import Bar
 from interlock.strategy.api import (
     Strategy,
@@ -119,33 +118,53 @@ class TargetRunner(Strategy):
         self._band = exposure_units(strategy.rebalance_band)
         self._scale = 10.0**columns.instrument.quantity_exponent
         self._features = feature_columns(strategy, FeatureBars(columns))
-        self._rows: Iterator[Any] | None = None
+        parameters = strategy.parameter_values()
+        self._record = msgspec.defstruct(
+            "Features", [(key, Any) for key in (*self._features, *parameters)], gc=False
+        )
+        self._views = [memoryview(column) for column in self._features.values()]  # type: ignore[arg-type]
+        self._fixed = [repeat(value) for value in parameters.values()]
+        ready = np.ones(len(columns), dtype=bool)
+        for column in self._features.values():
+            ready &= column == column
+        self._ready = ready.tobytes()
 
     def on_bar(self, bar: Bar) -> Target | None:
-        """One decision; rows with a feature that is not ready make none."""
-        rows = self._rows
-        if rows is None:
-            rows = self._rows = self._records(bar.row)
-        ready, record = next(rows)
-        return self._decide(bar, record) if ready else None
+        """One decision; a row with a feature that is not ready makes none."""
+        row = bar._row
+        if not self._ready[row]:
+            return None
+        return self._decide(bar, next(self._records(row, row + 1)))
 
-    def _records(self, row: int) -> Iterator[Any]:
-        """(ready, record) of each row from ``row`` on."""
-        columns = list(self._features.values())
-        parameters = self.subject.parameter_values()
-        kind = namedtuple("Features", [*self._features, *parameters])  # type: ignore[misc]  # noqa: PYI024
-        values = [memoryview(column) for column in columns]  # type: ignore[arg-type]
-        fixed = [repeat(value) for value in parameters.values()]
-        total = len(self.columns)
-        records = map(kind, *values, *fixed) if values else repeat(kind(*parameters.values()))
-        ready = np.ones(total, dtype=bool)
-        for column in columns:
-            ready &= column == column
-        return islice(zip(ready.tolist(), records, strict=False), row, None)
+    def scan(self, low: int, high: int) -> int:
+        """The first row from ``low`` on which this would act with the position it has, else ``high``.
+
+        Between two acts nothing of the strategy changes, so rows up to there need no event. Where
+        the position's share of equity moves with the price, every row is looked at.
+        """
+        held = self.view.position_units()
+        if self._by_exposure and held:
+            return low
+        position = held / self._scale
+        target = self.subject.target
+        first = self._ready.find(b"\x01", low, high)
+        if first < 0:
+            return high
+        rows = zip(self._ready[first:high], self._records(first, high), strict=True)
+        for row, (ready, record) in enumerate(rows, first):
+            if ready and target(record, position) != position:
+                return row
+        return high
+
+    def _records(self, low: int, high: int) -> Iterator[Any]:
+        """Features and parameters of the rows, one record each."""
+        if not self._views:
+            values = [next(item) for item in self._fixed]
+            return repeat(self._record(*values), high - low)
+        return map(self._record, *[view[low:high] for view in self._views], *self._fixed)
 
     def _decide(self, bar: Bar, record: Any) -> Target | None:
         view = self.view
-        assert isinstance(view, KernelView)
         held = view.position_units()
         if self._by_exposure:
             position = view.exposure() if held else 0.0

@@ -132,6 +132,15 @@ class BarMarket(Market):
         self._budget = self._cap(self._volume)
         self._end(bar)
 
+    def danger(self) -> tuple[int, int]:
+        """Prices outside which the position is liquidated: (floor, ceiling) in price units."""
+        level = self.account.liquidation_level(self.instrument)
+        if level is None:
+            return 0, 1 << 62
+        return (
+            (level, 1 << 62) if self.account.position(self.instrument).quantity > 0 else (0, level)
+        )
+
     def end_decision(self) -> None:
         """After the strategies decided on the close: nothing trades until the next open."""
         self._moment = _BETWEEN
@@ -147,9 +156,7 @@ class BarMarket(Market):
         if self._moment == _BETWEEN:
             return
         order.mid_bar = self._moment == _WALK
-        if not order.is_limit:
-            self._take(order, self._price)
-        elif self.crosses(order):
+        if not order.is_limit or self.crosses(order):
             self._take(order, self._price)
         else:
             self.rest(order)

@@ -299,35 +299,42 @@ class Market:
         return max(1, self.instrument.round_price(price - distance, up=False))
 
     def _fault(self, client_order_id: str, spec: OrderSpec) -> str | None:
+        """Why the venue refuses an order, or None: first its form, then what it would risk."""
         if client_order_id in self.working:
             return "duplicate client order id"
-        instrument = self.instrument
-        fault = instrument.quantity_fault(spec.quantity)
-        for price in (spec.price, spec.trigger):
-            fault = fault or (instrument.price_fault(price) if price else None)
-        if fault:
-            return fault
         if not self.last:
             return "the instrument has no price yet"
-        price = spec.price or spec.trigger or self.last
+        return self._form_fault(spec) or self._funds_fault(spec) or self._timing_fault(spec)
+
+    def _form_fault(self, spec: OrderSpec) -> str | None:
+        instrument = self.instrument
+        fault = instrument.quantity_fault(spec.quantity)
+        if fault is None and spec.price:
+            fault = instrument.price_fault(spec.price)
+        if fault is None and spec.trigger:
+            fault = instrument.price_fault(spec.trigger)
+        return fault
+
+    def _funds_fault(self, spec: OrderSpec) -> str | None:
+        instrument = self.instrument
         held = self.account.position(instrument).quantity
         if spec.reduce_only:
             if held * spec.side >= 0:
                 return "reduce-only order would not reduce the position"
-        else:
-            shrinks = held * spec.side < 0 and spec.quantity <= abs(held)
-            notional = instrument.notional(price, spec.quantity)
-            if not shrinks and notional < instrument.min_notional:
-                return "notional is below the instrument's minimum"
-            fault = self.account.lacks_funds(instrument, spec.side, spec.quantity, price)
-            if fault:
-                return fault
-        return self._price_fault(spec)
+            return None
+        if held * spec.side < 0 and spec.quantity <= abs(held):
+            return None
+        price = spec.price or spec.trigger or self.last
+        if instrument.notional(price, spec.quantity) < instrument.min_notional:
+            return "notional is below the instrument's minimum"
+        return self.account.lacks_funds(instrument, spec.side, spec.quantity, price)
 
-    def _price_fault(self, spec: OrderSpec) -> str | None:
-        probe = Working("", spec, 0)
+    def _timing_fault(self, spec: OrderSpec) -> str | None:
+        if spec.type is _LIMIT and not spec.post_only and not spec.expire_ts:
+            return None
         if spec.expire_ts and spec.expire_ts <= self.ts:
             return "the order expires before it arrives"
+        probe = Working("", spec, 0)
         if probe.armed and spec.type is not _TRAILING:
             level = self.trigger_price(probe)
             if level >= spec.trigger if probe.rises_to_trigger else level <= spec.trigger:
@@ -343,9 +350,9 @@ class Market:
         fault = instrument.quantity_fault(spec.quantity)
         for price in (spec.price, spec.trigger):
             fault = fault or (instrument.price_fault(price) if price else None)
-        if fault is None and spec.post_only and spec.price != order.price:
-            if self.crosses(Working("", spec, 0)):
-                return "a post-only order would take"
+        moved = spec.post_only and spec.price != order.price
+        if fault is None and moved and self.crosses(Working("", spec, 0)):
+            return "a post-only order would take"
         return fault
 
     def trigger_price(self, order: Working) -> int:

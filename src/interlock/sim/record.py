@@ -71,7 +71,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.fills: list[FillRow] = []
-        self.orders: list[OrderRow] = []
+        self.orders: list[Order] = []
         self.account: list[AccountRow] = []
         self.denials: list[OrderDenied] = []
         self.counts: dict[str, int] = {}
@@ -112,30 +112,9 @@ class Recorder:
         net = state.instruments[instrument].net
         self.account.append(AccountRow(ts, instrument, state.wallet, net.quantity, net.cost))
 
-    def order(self, order: Order) -> None:
-        """An order that is over, or open at the end."""
-        spec = order.spec
-        self.orders.append(
-            OrderRow(
-                order.client_order_id,
-                order.owner.name,
-                spec.instrument,
-                spec.type,
-                spec.side,
-                spec.quantity,
-                spec.price,
-                spec.trigger,
-                spec.time_in_force,
-                spec.reduce_only,
-                spec.post_only,
-                order.status,
-                order.filled,
-                order.notional,
-                order.ts_submitted,
-                order.ts_closed,
-                spec.tag,
-            )
-        )
+    def order_rows(self) -> list[OrderRow]:
+        """Every recorded order as a row."""
+        return [_order_row(order) for order in self.orders]
 
     def facts(self, found: list[Any]) -> None:
         """Facts of one step."""
@@ -145,3 +124,26 @@ class Recorder:
                 self.count(f"denied {fact.code}")
             else:
                 self.count(type(fact).__name__)
+
+
+def _order_row(order: Order) -> OrderRow:
+    spec = order.spec
+    return OrderRow(
+        order.client_order_id,
+        order.owner.name,
+        spec.instrument,
+        spec.type,
+        spec.side,
+        spec.quantity,
+        spec.price,
+        spec.trigger,
+        spec.time_in_force,
+        spec.reduce_only,
+        spec.post_only,
+        order.status,
+        order.filled,
+        order.notional,
+        order.ts_submitted,
+        order.ts_closed,
+        spec.tag,
+    )

@@ -60,6 +60,7 @@ class Replay:
         self.columns: dict[tuple[str, int], BarColumns] = {}
         self._streams = streams(dataset, larger)
         self._pending: list[Bar] = []
+        self._scan: Callable[[int, int], int] | None = None
         self._opened: dict[str, Bar] = {}
 
     def prepare(self) -> None:
@@ -101,6 +102,7 @@ class Replay:
         assert isinstance(market, BarMarket)
         market.has_volume = bool(bars.volume.any())
         total = len(bars)
+        self._scan = self._scanner()
         funding = self._funding(bars)
         edges = sorted({*range(0, total, CHUNK), *funding, *(row + 1 for row in funding), total})
         for low, high in zip(edges, edges[1:], strict=False):
@@ -117,10 +119,20 @@ class Replay:
         state = session.state
         working, waiting = market.working, session._waiting
         held = market.account.position(cursor.instrument)
-        for row in range(low, high):
+        _, _, highs, lows, _, _ = cursor._columns
+        floor, ceiling = market.danger()
+        row = low
+        scan = self._scan
+        while row < high:
+            if scan is not None and not working and not waiting:
+                row = self._skip(row, high, floor, ceiling)
+                if row == high:
+                    break
             cursor._row = row
-            busy = working or held.quantity or waiting
-            if busy:
+            busy = working or waiting
+            # A held position with nothing working is only in danger of being liquidated.
+            if busy or (held.quantity and not floor < lows[row] <= highs[row] < ceiling):
+                busy = True
                 self._open(market, cursor)
                 self._walk(market, cursor)
             effects = step(state, cursor)
@@ -133,6 +145,35 @@ class Replay:
                 session.pump()
             if busy:
                 market.end_decision()
+            if busy or effects:
+                floor, ceiling = market.danger()
+            row += 1
+        if row > low:
+            self._settle(cursor, high - 1)
+
+    def _skip(self, row: int, high: int, floor: int, ceiling: int) -> int:
+        """The next row on which the strategy may act or the position may be liquidated."""
+        assert self._scan is not None
+        found = self._scan(row, high)
+        if floor > 0 or ceiling < 1 << 62:
+            bars = self.dataset.bars[0]
+            reached = (bars.low[row:found] <= floor) | (bars.high[row:found] >= ceiling)
+            if reached.any():
+                return row + int(reached.argmax())
+        return found
+
+    def _settle(self, cursor: Bar, row: int) -> None:
+        """Leave the cursor on the last row, where the next moment finds the mark."""
+        cursor._row = row
+        slot = self.session.state.instruments[cursor.instrument.id]
+        slot.last = cursor
+
+    def _scanner(self) -> Callable[[int, int], int] | None:
+        """The hint of the only strategy, when it overrides it and hears nothing but bars."""
+        owners = list(self.session.state.strategies.values())
+        if len(owners) != 1 or type(owners[0].strategy).scan is Strategy.scan:
+            return None
+        return None if owners[0].warming else owners[0].strategy.scan
 
     def _row_with_funding(
         self, market: BarMarket, bar: Bar, row: int, items: list[tuple[int, int]]
@@ -303,7 +344,8 @@ class Replay:
         session, heard = self.session, self._is_heard("on_quote")
         ts, bid, bid_quantity, ask, ask_quantity = cursor._columns
         reports, waiting = session.reports, session._waiting
-        on_quote, hear = market.on_quote, session.hear
+        on_quote, hear, state = market.on_quote, session.hear, session.state
+        delayed = session._feed_ns > 0
 
         def move() -> None:
             cursor._row = row = cursor._row + 1
@@ -313,7 +355,15 @@ class Replay:
             on_quote(now, bid[row], bid_quantity[row], ask[row], ask_quantity[row])
             if reports:
                 session.pump()
-            hear(cursor)
+            if delayed:
+                hear(cursor)
+                return
+            effects = step(state, cursor)
+            if state.facts:
+                session.take_facts()
+            if effects:
+                session.perform(effects)
+                session.pump()
 
         def move_unheard() -> None:
             cursor._row = row = cursor._row + 1

@@ -24,7 +24,6 @@ from interlock.model.events import (
     FundingPaid,
     OrderFilled,
     PositionLiquidated,
-    Report,
     Started,
     Stopped,
     TimerFired,
@@ -34,6 +33,8 @@ from interlock.sim.exchange import Exchange
 from interlock.sim.record import Recorder
 
 Progress = Callable[[int, int], None]
+
+_PAYMENTS = (FundingPaid, BorrowPaid, PositionLiquidated)
 
 
 class Session:
@@ -106,25 +107,21 @@ class Session:
 
     def _deliver(self, report: Any) -> None:
         self.journal.append(report)
-        if isinstance(report, Report):
-            self._deliver_report(report)
-            return
-        self.tell(report)
-        if isinstance(report, FundingPaid | BorrowPaid | PositionLiquidated):
-            self.recorder.count(type(report).__name__)
+        kind = type(report)
+        if kind in _PAYMENTS:
+            self.tell(report)
+            self.recorder.count(kind.__name__)
             ts_row = self.exchange.ts_row(report.instrument, report.ts_event)
             self.recorder.change(self.state, ts_row, report.instrument)
-
-    def _deliver_report(self, report: Report) -> None:
+            return
         state = self.state
         order = state.open.get(report.client_order_id)
-        if type(report) is not OrderFilled:
-            self.tell(report)
+        if kind is OrderFilled:
+            self._deliver_fill(order or state.closed.get(report.client_order_id), report)
         else:
-            order = order or state.closed.get(report.client_order_id)
-            self._deliver_fill(order, report)
-        if order is not None and order.ts_closed and not order.is_open:
-            self.recorder.order(order)
+            self.tell(report)
+        if order is not None and report.client_order_id not in state.open:
+            self.recorder.orders.append(order)
 
     def _deliver_fill(self, order: Order | None, report: OrderFilled) -> None:
         if order is None:
@@ -192,7 +189,7 @@ class Session:
         self.tell(event)
         self.pump()
         for order in list(self.state.open.values()):
-            self.recorder.order(order)
+            self.recorder.orders.append(order)
 
     @property
     def waiting(self) -> bool:

@@ -53,6 +53,15 @@ class Followed:
         self._cursor: Any = None
 
     @property
+    def is_live(self) -> bool:
+        """Whether the indicator is updated bar by bar, not read from a column."""
+        return self._column is None
+
+    def takes(self, bar: Bar) -> bool:
+        """Whether a bar is of the followed instrument and time frame."""
+        return self.instrument == bar.instrument.id and self.step_ns in (0, bar.step_ns)
+
+    @property
     def value(self) -> Any:
         """The value after the latest bar; NaN while warming up."""
         if self._column is None:
@@ -68,9 +77,8 @@ class Followed:
         return bool(value == value)
 
     def update(self, bar: Bar) -> None:
-        """Take the bar in, unless a column is bound."""
-        if self._column is None:
-            self.indicator.update(*[getattr(bar, name) for name in self.sources])
+        """Take the bar in."""
+        self.indicator.update(*[getattr(bar, name) for name in self.sources])
 
     def bind(self, column: Any, cursor: Bar) -> None:
         """Read values from a column that was filled by the same update function."""
@@ -98,6 +106,14 @@ class Strategy(Parametrized):
         self._followed: list[Followed] = []
 
     # What an author overrides; each may return an intent or a sequence of intents.
+    def scan(self, low: int, high: int) -> int:
+        """The first row of ``[low, high)`` on which ``on_bar`` could act, ``high`` for none.
+
+        A hint for runs over one series of bars: rows before it are not announced. It may rely on
+        nothing changing but the price until then. Every row, unless a subclass knows better.
+        """
+        return low
+
     def on_start(self) -> Any:
         """Called once, before the first event."""
 
@@ -340,7 +356,8 @@ class Strategy(Parametrized):
 
     def snapshot(self) -> dict[str, Any]:
         """The author's own state, as a deep copy: what ``restore`` brings back."""
-        return {key: copy.deepcopy(value) for key, value in vars(self).items() if key != "view"}
+        kept = ("view", "_outbox")
+        return {k: copy.deepcopy(v) for k, v in vars(self).items() if k not in kept}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back a state from ``snapshot``."""
