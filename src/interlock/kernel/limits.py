@@ -23,6 +23,7 @@ from interlock.model.order import (
     check_spec,
 )
 from interlock.model.units import MONEY_EXPONENT, RATE_SCALE, format_units
+from interlock.strategy.intents import Place
 
 Approved = NewType("Approved", Order)
 
@@ -210,9 +211,9 @@ def _check_funds(state: State, slot: InstrumentSlot, spec: OrderSpec, price: int
 
 def _check_protection(order: Order) -> Denial | None:
     owner = order.owner
-    if owner.strategy.protection != "required" or order.ref in owner.children:
-        return None
     spec = order.spec
+    if owner.strategy.protection != "required" or _brings_stop(owner, order.ref, spec):
+        return None
     held = owner.positions.get(spec.instrument)
     needed = spec.quantity + (abs(held.quantity) if held is not None else 0)
     if covered(owner, spec.instrument, -spec.side) >= needed:
@@ -224,17 +225,32 @@ def _check_protection(order: Order) -> Denial | None:
     return Denial(DenialCode.PROTECTION_MISSING, spec.quantity, 0, text)
 
 
+def _brings_stop(owner: StrategySlot, ref: int, spec: OrderSpec) -> bool:
+    """Whether the same callback placed a covering stop that waits for this entry (a bracket)."""
+    return any(
+        type(intent) is Place
+        and intent.spec.parent == ref
+        and intent.spec.quantity >= spec.quantity
+        and _is_stop(intent.spec, spec.instrument, -spec.side)
+        for intent in owner.outbox
+    )
+
+
 def covered(owner: StrategySlot, instrument: str, side: int) -> int:
     """Quantity that open reduce-only stops of one side cover, in units."""
     return sum(
-        order.leaves
-        for order in owner.orders.values()
-        if order.spec.instrument == instrument
-        and order.spec.side == side
-        and order.spec.reduce_only
-        and order.spec.type in TRIGGERED_TYPES
-        and order.spec.type not in LIMIT_TYPES
-        and order.spec.type is not OrderType.TAKE_PROFIT
+        order.leaves for order in owner.orders.values() if _is_stop(order.spec, instrument, side)
+    )
+
+
+def _is_stop(spec: OrderSpec, instrument: str, side: int) -> bool:
+    return (
+        spec.instrument == instrument
+        and spec.side == side
+        and spec.reduce_only
+        and spec.type in TRIGGERED_TYPES
+        and spec.type not in LIMIT_TYPES
+        and spec.type is not OrderType.TAKE_PROFIT
     )
 
 
