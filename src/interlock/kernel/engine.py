@@ -40,8 +40,7 @@ def step(state: State, event: Event) -> Sequence[Effect]:
     """Take one event in; returns what the world is asked to do, in order."""
     state.seq += 1
     state.ts_event = event.ts_event
-    kind = type(event)
-    if kind is Bar:
+    if type(event) is Bar:
         state.instruments[event.instrument.id].last = event
         for owner in state.strategies.values():
             if owner.prepares:
@@ -50,14 +49,14 @@ def step(state: State, event: Event) -> Sequence[Effect]:
                 wanted = owner.on_bar(event)
                 if wanted is not None or owner.outbox:
                     _take(state, owner, wanted)
-    elif kind is Quote:
+    elif type(event) is Quote:
         state.instruments[event.instrument.id].last = event
         for owner in state.strategies.values():
             wanted = owner.on_quote(event)
             if wanted is not None or owner.outbox:
                 _take(state, owner, wanted)
     else:
-        _STEPS[kind](state, event)
+        _STEPS[type(event)](state, event)
     effects = state.effects
     if not effects:
         return NOTHING

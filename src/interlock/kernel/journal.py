@@ -8,11 +8,9 @@ from typing import Any
 
 import msgspec
 
-_CHUNK = 4096
-
 
 class Journal:
-    """Rows are frozen structs; they are encoded in chunks, which costs a list append per row.
+    """Rows are frozen structs, appended to ``rows`` and encoded in chunks by ``flush``.
 
     The digest covers the bytes of all rows in order, so it does not depend on the chunks.
     """
@@ -21,23 +19,20 @@ class Journal:
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
         self._hash = hashlib.sha256()
         self._write = write
-        self._rows: list[Any] = []
+        self.rows: list[Any] = []
         self.count = 0
 
     def append(self, row: Any) -> None:
         """Take a row in."""
-        rows = self._rows
-        rows.append(row)
-        if len(rows) >= _CHUNK:
-            self.flush()
+        self.rows.append(row)
 
     def flush(self) -> None:
         """Encode what has been taken in."""
-        if not self._rows:
+        if not self.rows:
             return
-        data = b"".join(map(self._encode, self._rows))
-        self.count += len(self._rows)
-        self._rows.clear()
+        data = b"".join(map(self._encode, self.rows))
+        self.count += len(self.rows)
+        self.rows.clear()
         self._hash.update(data)
         if self._write is not None:
             self._write(data)

@@ -13,9 +13,15 @@ from interlock.model.order import TRANSITIONS, Change, OrderSpec, OrderStatus, O
 from interlock.model.units import RATE_SCALE
 from interlock.strategy.intents import Amend, Target
 
+# Bound once: looking a member up on its class costs more than the work on the hot path.
+_INITIALIZED = OrderStatus.INITIALIZED
 _SUBMITTED = OrderStatus.SUBMITTED
+_UNKNOWN = OrderStatus.UNKNOWN
+_FILLED = OrderStatus.FILLED
 _PENDING_CANCEL = OrderStatus.PENDING_CANCEL
 _FILL_PART = Change.FILL_PART
+_FILL_ALL = Change.FILL_ALL
+_ASK_CANCEL = Change.ASK_CANCEL
 
 
 def place(state: State, owner: StrategySlot, ref: int, spec: OrderSpec) -> None:
@@ -77,7 +83,7 @@ def deny(state: State, order: Order, denial: Denial) -> None:
 def drop_children(owner: StrategySlot, ref: int) -> None:
     """Forget orders that waited for a parent which will not fill."""
     for child in owner.children.pop(ref, ()):
-        if child.status is OrderStatus.INITIALIZED:
+        if child.status is _INITIALIZED:
             owner.orders.pop(child.ref, None)
 
 
@@ -86,7 +92,7 @@ def cancel(state: State, owner: StrategySlot, ref: int) -> None:
     order = owner.orders.get(ref)
     if order is None:
         return
-    if order.status is OrderStatus.INITIALIZED:
+    if order.status is _INITIALIZED:
         owner.orders.pop(ref)
         for waiting in owner.children.values():
             if order in waiting:
@@ -94,11 +100,11 @@ def cancel(state: State, owner: StrategySlot, ref: int) -> None:
         return
     if order.status is _PENDING_CANCEL:
         return
-    moved = TRANSITIONS[order.status].get(Change.ASK_CANCEL)
+    moved = TRANSITIONS[order.status].get(_ASK_CANCEL)
     if moved is None:
         return
     order.status = moved
-    state.effects.append(CancelOrder(state.ts_event, order.client_order_id))
+    state.effects.append(CancelOrder(state.ts_event, order.client_order_id, order.spec.instrument))
 
 
 def cancel_all(state: State, owner: StrategySlot, instrument: str) -> None:
@@ -113,7 +119,7 @@ def amend(state: State, owner: StrategySlot, change: Amend) -> None:
     order = owner.orders.get(change.ref)
     if order is None:
         return
-    if order.status is OrderStatus.INITIALIZED:
+    if order.status is _INITIALIZED:
         order.spec = _changed(order.spec, change.quantity, change.price, change.trigger)
         return
     wanted = _changed(order.spec, change.quantity, change.price, change.trigger)
@@ -134,7 +140,12 @@ def amend(state: State, owner: StrategySlot, change: Amend) -> None:
     order.status = moved
     state.effects.append(
         AmendOrder(
-            state.ts_event, order.client_order_id, change.quantity, change.price, change.trigger
+            state.ts_event,
+            order.client_order_id,
+            order.spec.instrument,
+            change.quantity,
+            change.price,
+            change.trigger,
         )
     )
 
@@ -244,7 +255,7 @@ def report(state: State, event: Report) -> Order | None:
         return _late(state, event)
     change = event.change
     if change is _FILL_PART and order.filled + event.quantity >= order.spec.quantity:  # type: ignore[attr-defined]
-        change = Change.FILL_ALL
+        change = _FILL_ALL
     moved = TRANSITIONS[order.status].get(change)
     if moved is None:
         state.facts.append(
@@ -252,14 +263,14 @@ def report(state: State, event: Report) -> Order | None:
         )
         return order if change is _FILL_PART else None
     slot = state.instruments[order.spec.instrument]
-    if moved is OrderStatus.UNKNOWN:
+    if moved is _UNKNOWN:
         slot.unknown += 1
-    elif order.status is OrderStatus.UNKNOWN:
+    elif order.status is _UNKNOWN:
         slot.unknown -= 1
     order.status = moved
-    if isinstance(event, OrderUpdated):
+    if type(event) is OrderUpdated:
         _apply_update(slot, order, event)
-    if not TRANSITIONS[moved] and moved is not OrderStatus.FILLED:
+    if not TRANSITIONS[moved] and moved is not _FILLED:
         _release(slot, order, order.leaves)
         finish(state, order)
     return order
@@ -275,7 +286,7 @@ def count_fill(state: State, order: Order, event: OrderFilled) -> None:
     if not was_open:
         return
     _release(slot, order, event.quantity)
-    if order.status is OrderStatus.FILLED:
+    if order.status is _FILLED:
         finish(state, order)
 
 
@@ -328,7 +339,7 @@ def after_fill(state: State, order: Order) -> None:
 
 
 def _grow_child(state: State, parent: Order, child: Order) -> None:
-    if child.status is OrderStatus.INITIALIZED:
+    if child.status is _INITIALIZED:
         child.spec = msgspec.structs.replace(child.spec, quantity=parent.filled)
         submit(state, child)
     elif child.is_open:

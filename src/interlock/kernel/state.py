@@ -243,4 +243,5 @@ class State:
 
 def money(value: int) -> float:
     """Money units as a float, for views and reports."""
-    return value / MONEY_SCALE
+    scaled: float = value / MONEY_SCALE
+    return scaled

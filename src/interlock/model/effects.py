@@ -21,6 +21,7 @@ class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag="cancel", gc
 
     ts_event: int
     client_order_id: str
+    instrument: str
 
 
 class AmendOrder(msgspec.Struct, frozen=True, array_like=True, tag="amend", gc=False):
@@ -28,6 +29,7 @@ class AmendOrder(msgspec.Struct, frozen=True, array_like=True, tag="amend", gc=F
 
     ts_event: int
     client_order_id: str
+    instrument: str
     quantity: int = 0
     price: int = 0
     trigger: int = 0

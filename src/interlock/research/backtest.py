@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from interlock.kernel.journal import Journal
-from interlock.kernel.state import Limits, State
-from interlock.model.instrument import Instrument, InstrumentKind
+from interlock.kernel.state import Limits, Order, State
+from interlock.model.instrument import Instrument
 from interlock.model.units import MONEY_SCALE, RATE_SCALE, parse_units
 from interlock.research import equity as equity_curve
 from interlock.research.digest import result_digest
@@ -31,7 +34,7 @@ from interlock.sim.costs import (
     VolumeShareSlippage,
 )
 from interlock.sim.exchange import Exchange
-from interlock.sim.record import FillRow, OrderRow, Recorder
+from interlock.sim.record import FillRow, Recorder
 from interlock.sim.replay import Replay
 from interlock.sim.session import Session
 from interlock.strategy.api import Followed, Strategy, TargetStrategy
@@ -146,7 +149,8 @@ def run(
     replay = Replay(session, dataset, larger=_timeframes(named, dataset), progress=progress)
     replay.prepare()
     _bind_after_start(session, replay, dataset)
-    replay.run()
+    with rare_collection():
+        replay.run()
     return _result(session, recorder, dataset, options, named, search, config or {})
 
 
@@ -292,7 +296,7 @@ def _bind(followed: Followed, replay: Replay) -> None:
         columns.quantities(name) if name == "volume" else columns.prices(name)
         for name in followed.sources
     ]
-    followed.bind(memoryview(column_of(indicator, *inputs)), cursor)  # type: ignore[arg-type]
+    followed.bind(column_of(indicator, *inputs).data, cursor)
 
 
 def _result(
@@ -346,7 +350,7 @@ def _result(
         currency=state.currency,
         initial_equity=options.cash,
         periods_per_year=periods,
-        orders=orders_frame(recorder.order_rows(), instruments),
+        orders=orders_frame(recorder.orders, instruments),
         fills=fills,
         equity=curve.frame,
         round_trips=trips,
@@ -380,7 +384,7 @@ def _counters(session: Session, recorder: Recorder) -> dict[str, int]:
         "orders": len(recorder.orders),
         "fills": len(recorder.fills),
         "denied": len(recorder.denials),
-        "rejected": sum(1 for row in recorder.orders if row.status == "rejected"),
+        "rejected": sum(1 for order in recorder.orders if order.status == "rejected"),
         "ambiguous_bars": sum(m.ambiguous for m in markets if isinstance(m, BarMarket)),
         "liquidations": sum(market.liquidations for market in markets),
         "journal_rows": session.journal.count,
@@ -464,38 +468,63 @@ def fills_frame(rows: Sequence[FillRow], instruments: Mapping[str, Instrument]) 
     return pl.DataFrame(made, schema=_FILL_SCHEMA, orient="row")
 
 
-def orders_frame(rows: Sequence[OrderRow], instruments: Mapping[str, Instrument]) -> pl.DataFrame:
+def orders_frame(orders: Sequence[Order], instruments: Mapping[str, Instrument]) -> pl.DataFrame:
     """Orders in quote and base units."""
-    frame = pl.DataFrame(
-        rows,
-        schema={name: _ORDER_TYPES.get(name, pl.String) for name in OrderRow._fields},
-        orient="row",
-    )
+    specs = [order.spec for order in orders]
     prices = {key: 10.0**item.price_exponent for key, item in instruments.items()}
     sizes = {key: 10.0**item.quantity_exponent for key, item in instruments.items()}
-    price_scale = pl.col("instrument").replace_strict(prices, return_dtype=pl.Float64)
-    size_scale = pl.col("instrument").replace_strict(sizes, return_dtype=pl.Float64)
-    return frame.with_columns(
-        (pl.col("quantity") / size_scale).alias("quantity"),
-        (pl.col("filled") / size_scale).alias("filled"),
-        (pl.col("price") / price_scale).alias("price"),
-        (pl.col("trigger") / price_scale).alias("trigger"),
-        (pl.col("filled_notional") / MONEY_SCALE).alias("filled_notional"),
+    names = [spec.instrument for spec in specs]
+    price_scale = np.fromiter((prices[name] for name in names), np.float64, len(names))
+    size_scale = np.fromiter((sizes[name] for name in names), np.float64, len(names))
+
+    def whole(values: Iterable[int]) -> NDArray[np.int64]:
+        return np.fromiter(values, np.int64, len(names))
+
+    return pl.DataFrame(
+        {
+            "client_order_id": [order.client_order_id for order in orders],
+            "strategy": [order.owner.name for order in orders],
+            "instrument": names,
+            "type": [str(spec.type) for spec in specs],
+            "side": whole(spec.side for spec in specs),
+            "quantity": whole(spec.quantity for spec in specs) / size_scale,
+            "price": whole(spec.price for spec in specs) / price_scale,
+            "trigger": whole(spec.trigger for spec in specs) / price_scale,
+            "time_in_force": [str(spec.time_in_force) for spec in specs],
+            "reduce_only": [spec.reduce_only for spec in specs],
+            "post_only": [spec.post_only for spec in specs],
+            "status": [str(order.status) for order in orders],
+            "filled": whole(order.filled for order in orders) / size_scale,
+            "filled_notional": whole(order.notional for order in orders) / MONEY_SCALE,
+            "ts_submitted": whole(order.ts_submitted for order in orders),
+            "ts_closed": whole(order.ts_closed for order in orders),
+            "tag": [spec.tag for spec in specs],
+        },
+        schema_overrides={name: pl.String for name in _ORDER_TEXT}
+        | {name: pl.Boolean for name in ("reduce_only", "post_only")},
     )
 
 
-_ORDER_TYPES: dict[str, Any] = {
-    "side": pl.Int64,
-    "quantity": pl.Int64,
-    "price": pl.Int64,
-    "trigger": pl.Int64,
-    "reduce_only": pl.Boolean,
-    "post_only": pl.Boolean,
-    "filled": pl.Int64,
-    "filled_notional": pl.Int64,
-    "ts_submitted": pl.Int64,
-    "ts_closed": pl.Int64,
-}
+_ORDER_TEXT = (
+    "client_order_id",
+    "strategy",
+    "instrument",
+    "type",
+    "time_in_force",
+    "status",
+    "tag",
+)
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Let the cycle collector run seldom: a run makes many small objects and no cycles."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _split(cash: int, count: int) -> list[int]:

@@ -122,7 +122,7 @@ class TargetRunner(Strategy):
         self._record = msgspec.defstruct(
             "Features", [(key, Any) for key in (*self._features, *parameters)], gc=False
         )
-        self._views = [memoryview(column) for column in self._features.values()]  # type: ignore[arg-type]
+        self._views = [column.data for column in self._features.values()]
         self._fixed = [repeat(value) for value in parameters.values()]
         ready = np.ones(len(columns), dtype=bool)
         for column in self._features.values():

@@ -75,8 +75,10 @@ class Account:
             return "insufficient balance" if self.free_cash() <= 0 else None
         notional = instrument.notional(price, after)
         needed = initial_margin(instrument, notional, self.leverage(instrument))
-        if needed <= self.wallet and len(self.positions) == 1 and not held.quantity:
-            return None
+        if len(self.positions) == 1:
+            mark = self.marks.get(instrument.id, price)
+            free = self.wallet + held.unrealized(mark) if held.quantity else self.wallet
+            return "margin is insufficient" if needed > free else None
         return "margin is insufficient" if needed > self.free_margin(instrument.id) else None
 
     def affordable(self, instrument: Instrument, side: int, quantity: int, price: int) -> int:

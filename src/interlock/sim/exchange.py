@@ -40,7 +40,6 @@ class Exchange:
             instrument.id: FIDELITIES[fidelity](instrument, self.account, options, self.reports)
             for instrument, fidelity in instruments
         }
-        self._routes: dict[str, Market] = {}
 
     def submit(self, ts: int, order: SubmitOrder) -> None:
         """An order arrives at ``ts``."""
@@ -49,24 +48,15 @@ class Exchange:
             reason = f"instrument {order.spec.instrument} is not listed"
             self.reports.append(OrderRejected(ts, order.client_order_id, reason))
             return
-        self._routes[order.client_order_id] = market
         market.submit(ts, order.client_order_id, order.spec)
-        if order.client_order_id not in market.working:
-            del self._routes[order.client_order_id]
 
     def cancel(self, ts: int, cancel: CancelOrder) -> None:
         """A cancel arrives at ``ts``."""
-        market = self._routes.pop(cancel.client_order_id, None)
-        if market is None:
-            market = next(iter(self.markets.values()))
-        market.cancel(ts, cancel.client_order_id)
+        self.markets[cancel.instrument].cancel(ts, cancel.client_order_id)
 
     def amend(self, ts: int, change: AmendOrder) -> None:
         """An amendment arrives at ``ts``."""
-        market = self._routes.get(change.client_order_id)
-        if market is None:
-            market = next(iter(self.markets.values()))
-        market.amend(
+        self.markets[change.instrument].amend(
             ts,
             change.client_order_id,
             quantity=change.quantity,

@@ -27,7 +27,7 @@ class Stream:
 def streams(dataset: Dataset, larger: tuple[BarColumns, ...] = ()) -> list[Stream]:
     """Every stream of a dataset, bars split into open, walk and decision."""
     found: list[Stream] = []
-    smallest = {}
+    smallest: dict[str, BarColumns] = {}
     for bars in dataset.bars:
         best = smallest.get(bars.instrument.id)
         if best is None or bars.step_ns < best.step_ns:
@@ -89,4 +89,4 @@ def trade_cursor(columns: TradeColumns) -> Trade:
 
 
 def _views(columns: Columns) -> tuple[memoryview, ...]:
-    return tuple(memoryview(array) for _, array in columns.arrays())
+    return tuple(array.data for _, array in columns.arrays())

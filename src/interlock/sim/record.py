@@ -34,28 +34,6 @@ class FillRow(NamedTuple):
     tag: str
 
 
-class OrderRow(NamedTuple):
-    """One order that is over, or still open at the end, in integer units."""
-
-    client_order_id: str
-    strategy: str
-    instrument: str
-    type: str
-    side: int
-    quantity: int
-    price: int
-    trigger: int
-    time_in_force: str
-    reduce_only: bool
-    post_only: bool
-    status: str
-    filled: int
-    filled_notional: int
-    ts_submitted: int
-    ts_closed: int
-    tag: str
-
-
 class AccountRow(NamedTuple):
     """The account after a change: wallet, and one instrument's net quantity and cost."""
 
@@ -112,10 +90,6 @@ class Recorder:
         net = state.instruments[instrument].net
         self.account.append(AccountRow(ts, instrument, state.wallet, net.quantity, net.cost))
 
-    def order_rows(self) -> list[OrderRow]:
-        """Every recorded order as a row."""
-        return [_order_row(order) for order in self.orders]
-
     def facts(self, found: list[Any]) -> None:
         """Facts of one step."""
         for fact in found:
@@ -124,26 +98,3 @@ class Recorder:
                 self.count(f"denied {fact.code}")
             else:
                 self.count(type(fact).__name__)
-
-
-def _order_row(order: Order) -> OrderRow:
-    spec = order.spec
-    return OrderRow(
-        order.client_order_id,
-        order.owner.name,
-        spec.instrument,
-        spec.type,
-        spec.side,
-        spec.quantity,
-        spec.price,
-        spec.trigger,
-        spec.time_in_force,
-        spec.reduce_only,
-        spec.post_only,
-        order.status,
-        order.filled,
-        order.notional,
-        order.ts_submitted,
-        order.ts_closed,
-        spec.tag,
-    )

@@ -112,6 +112,7 @@ class Replay:
                 self._row_with_funding(market, cursor, low, funding[low])
             else:
                 self._rows(market, cursor, low, high)
+            self.session.journal.flush()
             self.progress(high, total)
 
     def _rows(self, market: BarMarket, cursor: Bar, low: int, high: int) -> None:
@@ -129,23 +130,18 @@ class Replay:
                 if row == high:
                     break
             cursor._row = row
-            busy = working or waiting
+            busy = bool(working or waiting)
             # A held position with nothing working is only in danger of being liquidated.
             if busy or (held.quantity and not floor < lows[row] <= highs[row] < ceiling):
                 busy = True
                 self._open(market, cursor)
                 self._walk(market, cursor)
             effects = step(state, cursor)
-            if state.facts:
-                session.take_facts()
-            if effects:
+            if busy or effects or state.facts:
                 if not busy:
                     market.see_close(cursor)
-                session.perform(effects)
-                session.pump()
-            if busy:
+                session.answer(effects)
                 market.end_decision()
-            if busy or effects:
                 floor, ceiling = market.danger()
             row += 1
         if row > low:
@@ -239,6 +235,7 @@ class Replay:
                 if self._pending and not deciding[code]:
                     self._decide()
                 moves[code]()
+            self.session.journal.flush()
             self.progress(min(low + CHUNK, total), total)
         if self._pending:
             self._decide()
@@ -359,11 +356,8 @@ class Replay:
                 hear(cursor)
                 return
             effects = step(state, cursor)
-            if state.facts:
-                session.take_facts()
-            if effects:
-                session.perform(effects)
-                session.pump()
+            if effects or state.facts:
+                session.answer(effects)
 
         def move_unheard() -> None:
             cursor._row = row = cursor._row + 1

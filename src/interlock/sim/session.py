@@ -65,26 +65,35 @@ class Session:
         if effects:
             self.perform(effects)
 
+    def answer(self, effects: Sequence[Effect]) -> None:
+        """What follows from a market event: facts are kept, effects carried out and answered."""
+        if self.state.facts:
+            self.take_facts()
+        if effects:
+            self.perform(effects)
+            self.pump()
+
     def perform(self, effects: Sequence[Effect]) -> None:
         """Carry out effects, in order."""
+        log = self.journal.rows
         for effect in effects:
-            self.journal.append(effect)
-            ts = effect.ts_event
-            if type(effect) is SetTimer:
-                self._wait(effect.ts_due, self._fire, effect)
+            log.append(effect)
+            kind = type(effect)
+            if kind is SetTimer:
+                self._wait(effect.ts_due, self._fire, effect)  # type: ignore[union-attr]
             elif self._order_ns:
-                self._wait(ts + self._order_ns, self._arrive, effect)
+                self._wait(effect.ts_event + self._order_ns, self._arrive, effect)
             else:
-                self._arrive(ts, effect)
+                self._arrive(effect.ts_event, effect)
 
-    def _arrive(self, ts: int, effect: Effect) -> None:
+    def _arrive(self, ts: int, effect: Any) -> None:
         kind = type(effect)
         if kind is SubmitOrder:
-            self.exchange.submit(ts, effect)  # type: ignore[arg-type]
+            self.exchange.submit(ts, effect)
         elif kind is CancelOrder:
-            self.exchange.cancel(ts, effect)  # type: ignore[arg-type]
+            self.exchange.cancel(ts, effect)
         elif kind is AmendOrder:
-            self.exchange.amend(ts, effect)  # type: ignore[arg-type]
+            self.exchange.amend(ts, effect)
 
     def _fire(self, ts: int, effect: SetTimer) -> None:
         event = TimerFired(ts, effect.strategy, effect.name)
@@ -106,7 +115,7 @@ class Session:
         self._deliver(msgspec.structs.replace(report, ts_event=ts))
 
     def _deliver(self, report: Any) -> None:
-        self.journal.append(report)
+        self.journal.rows.append(report)
         kind = type(report)
         if kind in _PAYMENTS:
             self.tell(report)
