@@ -1,8 +1,8 @@
 """A market maker on quotes: rest on both sides, lean against the inventory, never take by accident.
 
-Quantities and prices are compared as integers of the instrument's units, as an exchange has them, so
-that "is there room for one more order" and "has my wanted price moved" have one answer. An order is
-replaced only when its wanted price has moved by more than ``patience_bps``, because a replaced
+Quantities and prices are compared as integers of the instrument's units, as an exchange has them:
+"is there room for one more order" and "has my wanted price moved" then have one answer. An order
+is replaced only when its wanted price has moved by more than ``patience_bps``, because a replaced
 order goes to the back of its queue.
 """
 
