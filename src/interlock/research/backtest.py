@@ -3,128 +3,63 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from interlock.kernel.journal import Journal
-from interlock.kernel.state import Limits, Order, State
+from interlock.kernel.state import State
 from interlock.model.instrument import Instrument
-from interlock.model.units import MONEY_SCALE, RATE_SCALE, parse_units
+from interlock.model.units import MONEY_SCALE, parse_units
 from interlock.research import equity as equity_curve
 from interlock.research.digest import result_digest
+from interlock.research.frames import fills_frame, orders_frame
 from interlock.research.metrics import Search, Source, compute
+from interlock.research.options import BacktestError, RunOptions, bps_rate, with_fees
 from interlock.research.result import BacktestResult
 from interlock.research.round_trips import round_trips
 from interlock.research.target_runner import TargetRunner
 from interlock.research.timeframes import larger_bars
 from interlock.sim.bars import BarMarket
-from interlock.sim.costs import (
-    FixedSlippage,
-    Latency,
-    NoSlippage,
-    Slippage,
-    SquareRootSlippage,
-    VenueOptions,
-    VolumeShareSlippage,
-)
 from interlock.sim.exchange import Exchange
-from interlock.sim.record import FillRow, Recorder
+from interlock.sim.record import Recorder
 from interlock.sim.replay import Replay
 from interlock.sim.session import Session
 from interlock.strategy.api import Followed, Strategy, TargetStrategy
 from interlock.strategy.columns import BarColumns, Dataset
 from interlock.strategy.indicators.live import column_of
 
+__all__ = [
+    "BacktestError",
+    "Extras",
+    "RunOptions",
+    "bps_rate",
+    "make_session",
+    "run",
+    "with_fees",
+]
+
 Progress = Callable[[int, int], None]
+Named = Mapping[str, Strategy | TargetStrategy]
 BIND_FROM = 20_000
 
-_SLIPPAGE: Mapping[str, Callable[[int], Slippage]] = {
-    "none": lambda rate: NoSlippage(),
-    "fixed": FixedSlippage,
-    "volume_share": VolumeShareSlippage,
-    "square_root": SquareRootSlippage,
-}
 
+@dataclass(frozen=True)
+class Extras:
+    """What goes with a run and changes nothing in it.
 
-class BacktestError(ValueError):
-    """A run that cannot be made as asked."""
+    ``config`` is recorded as it is, ``search`` is what the run was chosen from, and
+    ``write_journal`` gets the journal's bytes.
+    """
 
-
-class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is made; the plain numbers a person writes, with their unit in the name."""
-
-    cash: float = 1_000_000.0
-    currency: str = ""
-    fill: str = "next_open"
-    slippage: str = "none"
-    slippage_bps: float = 0.0
-    volume_cap_pct: float | None = 2.5
-    touch_fills: bool = False
-    leverage: float = 1.0
-    margin_mode: str = "cross"
-    maker_fee_bps: float | None = None
-    taker_fee_bps: float | None = None
-    order_latency_ms: float = 0.0
-    ack_latency_ms: float = 0.0
-    feed_latency_ms: float = 0.0
-    liquidation_fee_bps: float = 0.0
-    queue: str = "risk_averse"
-    order_notional_max: float | None = None
-    position_notional_max: float | None = None
-    orders_per_second_max: int | None = None
-    open_orders_max: int | None = None
-    risk_free: float = 0.0
-
-    def __post_init__(self) -> None:
-        _one_of("fill", self.fill, ("next_open", "same_close"))
-        _one_of("slippage", self.slippage, tuple(_SLIPPAGE))
-        _one_of("margin_mode", self.margin_mode, ("cross", "isolated"))
-        _at_least("cash", self.cash, 1e-8)
-        _at_least("leverage", self.leverage, 1e-6)
-        for name in ("slippage_bps", "order_latency_ms", "ack_latency_ms", "feed_latency_ms"):
-            _at_least(name, getattr(self, name), 0.0)
-        if self.volume_cap_pct is not None:
-            _at_least("volume_cap_pct", self.volume_cap_pct, 1e-4)
-
-    def venue(self) -> VenueOptions:
-        """The options of the simulated venue, in integers."""
-        return VenueOptions(
-            fill=self.fill,
-            touch_fills=self.touch_fills,
-            volume_cap_ratio=None
-            if self.volume_cap_pct is None
-            else parse_units(self.volume_cap_pct, 4),
-            slippage=_SLIPPAGE[self.slippage](bps_rate(self.slippage_bps)),
-            latency=Latency(
-                order_ns=_ms(self.order_latency_ms),
-                ack_ns=_ms(self.ack_latency_ms),
-                feed_ns=_ms(self.feed_latency_ms),
-            ),
-            margin_mode=self.margin_mode,
-            liquidation_fee_rate=bps_rate(self.liquidation_fee_bps),
-            queue=self.queue,
-        )
-
-    def limits(self) -> Limits:
-        """The pre-trade limits, in integers."""
-        return Limits(
-            order_notional_max=_money(self.order_notional_max),
-            position_notional_max=_money(self.position_notional_max),
-            leverage_max_ratio=parse_units(self.leverage, 6),
-            orders_per_window_max=self.orders_per_second_max,
-            open_orders_max=self.open_orders_max,
-        )
-
-
-def bps_rate(bps: float) -> int:
-    """Basis points as a rate of 1e-6; finer than 0.01 bp is refused."""
-    return parse_units(bps, 2)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    search: Search | None = None
+    write_journal: Callable[[bytes], object] | None = None
 
 
 def run(
@@ -134,32 +69,30 @@ def run(
     *,
     name: str = "",
     progress: Progress | None = None,
-    write_journal: Callable[[bytes], object] | None = None,
-    search: Search | None = None,
-    config: Mapping[str, Any] | None = None,
+    extras: Extras | None = None,
 ) -> BacktestResult:
     """Run one strategy, or a mapping of names to strategies that share the cash equally.
 
-    Progress is called with (done, total) steps. ``config`` is recorded in the result as it is.
+    Progress is called with (done, total) steps.
     """
-    options = options or RunOptions()
+    options, extras = options or RunOptions(), extras or Extras()
     dataset = with_fees(dataset, options)
     named = _named(strategies, name)
-    session, recorder = make_session(named, dataset, options, write_journal)
+    session = make_session(named, dataset, options, extras.write_journal)
     replay = Replay(session, dataset, larger=_timeframes(named, dataset), progress=progress)
     replay.prepare()
-    _bind_after_start(session, replay, dataset)
+    session.started = lambda: _bind_all(session, replay)
     with rare_collection():
         replay.run()
-    return _result(session, recorder, dataset, options, named, search, config or {})
+    return _Outcome(session, dataset, options).result(named, extras)
 
 
 def make_session(
-    named: Mapping[str, Strategy | TargetStrategy],
+    named: Named,
     dataset: Dataset,
     options: RunOptions,
     write_journal: Callable[[bytes], object] | None = None,
-) -> tuple[Session, Recorder]:
+) -> Session:
     """A kernel with its strategies and an exchange, ready to be driven."""
     instruments = dataset.instruments()
     _check_dataset(dataset, instruments)
@@ -172,7 +105,7 @@ def make_session(
             )
     cash = parse_units(options.cash, 8)
     state = State(currency=currency, cash=cash, instruments=instruments, limits=options.limits())
-    shares = _split(cash, len(named))
+    shares = split_cash(cash, len(named))
     for (key, strategy), share in zip(named.items(), shares, strict=True):
         state.add(key, _runner(strategy, dataset), share)
     exchange = Exchange(
@@ -180,10 +113,9 @@ def make_session(
         cash=cash,
         options=options.venue(),
     )
-    recorder = Recorder()
-    session = Session(state, exchange, journal=Journal(write_journal), recorder=recorder)
+    session = Session(state, exchange, journal=Journal(write_journal), recorder=Recorder())
     session.journal.append([dataset.digest, currency, cash])
-    return session, recorder
+    return session
 
 
 def fidelity(dataset: Dataset, instrument: Instrument) -> str:
@@ -199,32 +131,6 @@ def fidelity(dataset: Dataset, instrument: Instrument) -> str:
             return kind
     raise BacktestError(
         f"{instrument.id} has trades or funding only; add bars, quotes, depth or orders"
-    )
-
-
-def with_fees(dataset: Dataset, options: RunOptions) -> Dataset:
-    """The dataset with the fees of the run in its instruments."""
-    changes: dict[str, int] = {}
-    if options.maker_fee_bps is not None:
-        changes["maker_rate"] = bps_rate(options.maker_fee_bps)
-    if options.taker_fee_bps is not None:
-        changes["taker_rate"] = bps_rate(options.taker_fee_bps)
-    if not changes:
-        return dataset
-    replaced: dict[str, Any] = {}
-    made: dict[str, Instrument] = {}
-    for group in ("bars", "quotes", "trades", "depth", "orders", "funding", "marks"):
-        parts = []
-        for part in getattr(dataset, group):
-            old = part.instrument
-            new = made.setdefault(old.id, msgspec.structs.replace(old, **changes))
-            values = {key: array for key, array in part.arrays()}
-            if isinstance(part, BarColumns):
-                values["step_ns"] = part.step_ns
-            parts.append(type(part)(instrument=new, **values))
-        replaced[group] = tuple(parts)
-    return Dataset(
-        name=dataset.name, digest=dataset.digest, synthetic=dataset.synthetic, **replaced
     )
 
 
@@ -259,9 +165,7 @@ def _runner(strategy: Strategy | TargetStrategy, dataset: Dataset) -> Strategy:
     return strategy
 
 
-def _timeframes(
-    named: Mapping[str, Strategy | TargetStrategy], dataset: Dataset
-) -> tuple[BarColumns, ...]:
+def _timeframes(named: Named, dataset: Dataset) -> tuple[BarColumns, ...]:
     wanted = {
         step
         for strategy in named.values()
@@ -271,15 +175,11 @@ def _timeframes(
     return larger_bars(dataset, sorted(wanted))
 
 
-def _bind_after_start(session: Session, replay: Replay, dataset: Dataset) -> None:
+def _bind_all(session: Session, replay: Replay) -> None:
     """Give followed indicators their columns once the strategies have said what they follow."""
-
-    def bind() -> None:
-        for owner in session.state.strategies.values():
-            for followed in owner.strategy._followed:
-                _bind(followed, replay)
-
-    session.started = bind
+    for owner in session.state.strategies.values():
+        for followed in owner.strategy._followed:
+            _bind(followed, replay)
 
 
 def _bind(followed: Followed, replay: Replay) -> None:
@@ -299,221 +199,153 @@ def _bind(followed: Followed, replay: Replay) -> None:
     followed.bind(column_of(indicator, *inputs).data, cursor)
 
 
-def _result(
-    session: Session,
-    recorder: Recorder,
-    dataset: Dataset,
-    options: RunOptions,
-    named: Mapping[str, Any],
-    search: Search | None,
-    config: Mapping[str, Any],
-) -> BacktestResult:
-    state = session.state
-    curve = equity_curve.curve(dataset, recorder.account, parse_units(options.cash, 8))
-    instruments = {item.id: item for item in dataset.instruments()}
-    marks = {key: slot.mark for key, slot in state.instruments.items()}
-    end = int(curve.ts[-1])
-    trips = round_trips(recorder.fills, instruments, marks=marks, end=end)
-    fills = fills_frame(recorder.fills, instruments)
-    costs = _costs(session, fills)
-    prices = equity_curve.price_frame(dataset)
-    periods = 365 if all(item.calendar == "24/7" for item in instruments.values()) else 252
-    first = sorted(instruments)[0]
-    benchmark = prices.filter(pl.col("instrument") == first).select(
-        "ts", pl.col("close").alias("price")
-    )
-    metrics = compute(
-        Source(
-            equity=curve.frame,
-            fills=fills,
-            round_trips=trips,
-            initial_equity=options.cash,
-            periods_per_year=periods,
-            costs=costs,
-            benchmark=benchmark,
-            search=search,
-            risk_free=options.risk_free,
+class _Outcome:
+    """What a session left behind, as a result."""
+
+    def __init__(self, session: Session, dataset: Dataset, options: RunOptions) -> None:
+        self.session = session
+        self.state = session.state
+        self.recorder = session.recorder
+        self.dataset = dataset
+        self.options = options
+        self.instruments = {item.id: item for item in dataset.instruments()}
+        cash = parse_units(options.cash, 8)
+        self.curve = equity_curve.curve(dataset, self.recorder.account, cash)
+        self.fills = fills_frame(self.recorder.fills, self.instruments)
+
+    def result(self, named: Named, extras: Extras) -> BacktestResult:
+        """Frames, metrics, counters and digests."""
+        state, options = self.state, self.options
+        marks = {key: slot.mark for key, slot in state.instruments.items()}
+        trips = round_trips(
+            self.recorder.fills, self.instruments, marks=marks, end=int(self.curve.ts[-1])
         )
-    )
-    return BacktestResult(
-        config={
-            "strategies": {
-                key: {"class": type(s).__name__, "parameters": s.parameter_values()}
-                for key, s in named.items()
-            },
-            "options": msgspec.to_builtins(options),
-            "data": {"name": dataset.name, "digest": dataset.digest},
-            **config,
-        },
-        synthetic=dataset.synthetic,
-        data_digest=dataset.digest,
-        currency=state.currency,
-        initial_equity=options.cash,
-        periods_per_year=periods,
-        orders=orders_frame(recorder.orders, instruments),
-        fills=fills,
-        equity=curve.frame,
-        round_trips=trips,
-        bars=prices,
-        costs=costs,
-        metrics=metrics,
-        counters=_counters(session, recorder),
-        journal_digest=session.journal.digest(),
-        result_digest=_digest(session, recorder, curve),
-    )
-
-
-def _digest(session: Session, recorder: Recorder, curve: equity_curve.Curve) -> str:
-    fills = recorder.fills
-    columns = [
-        np.fromiter((row.ts_row for row in fills), np.int64, len(fills)),
-        np.fromiter((row.side * row.quantity for row in fills), np.int64, len(fills)),
-        np.fromiter((row.price for row in fills), np.int64, len(fills)),
-        np.fromiter((row.fee for row in fills), np.int64, len(fills)),
-        np.fromiter((row.realized for row in fills), np.int64, len(fills)),
-    ]
-    state = session.state
-    quantities = [state.instruments[key].net.quantity for key in sorted(state.instruments)]
-    return result_digest(columns, curve.units, wallet=state.wallet, quantities=quantities)
-
-
-def _counters(session: Session, recorder: Recorder) -> dict[str, int]:
-    markets = session.exchange.markets.values()
-    counters = {
-        "events": session.state.seq,
-        "orders": len(recorder.orders),
-        "fills": len(recorder.fills),
-        "denied": len(recorder.denials),
-        "rejected": sum(1 for order in recorder.orders if order.status == "rejected"),
-        "ambiguous_bars": sum(m.ambiguous for m in markets if isinstance(m, BarMarket)),
-        "liquidations": sum(market.liquidations for market in markets),
-        "journal_rows": session.journal.count,
-    }
-    counters.update({key: value for key, value in recorder.counts.items() if key not in counters})
-    return counters
-
-
-def _costs(session: Session, fills: pl.DataFrame) -> dict[str, float]:
-    slots = session.state.instruments.values()
-    paid = fills.filter(pl.col("fee") > 0)["fee"].sum() if len(fills) else 0.0
-    rebates = fills.filter(pl.col("fee") < 0)["fee"].sum() if len(fills) else 0.0
-    return {
-        "fees": float(paid or 0.0),
-        "rebates": float(rebates or 0.0),
-        "slippage": float(fills["slippage"].sum() or 0.0) if len(fills) else 0.0,
-        "funding": -sum(slot.net.funding for slot in slots) / MONEY_SCALE,
-        "borrow": 0.0,
-    }
-
-
-_FILL_SCHEMA: dict[str, Any] = {
-    "seq": pl.Int64,
-    "ts": pl.Int64,
-    "instrument": pl.String,
-    "strategy": pl.String,
-    "client_order_id": pl.String,
-    "side": pl.Int64,
-    "quantity": pl.Float64,
-    "price": pl.Float64,
-    "quantity_units": pl.Int64,
-    "price_units": pl.Int64,
-    "notional": pl.Float64,
-    "fee": pl.Float64,
-    "fee_units": pl.Int64,
-    "fee_asset": pl.String,
-    "liquidity": pl.String,
-    "realized": pl.Float64,
-    "slippage": pl.Float64,
-    "position_after": pl.Float64,
-    "tag": pl.String,
-}
-
-
-def fills_frame(rows: Sequence[FillRow], instruments: Mapping[str, Instrument]) -> pl.DataFrame:
-    """Fills in quote and base units, beside their integers."""
-    made = []
-    for row in rows:
-        instrument = instruments[row.instrument]
-        notional = instrument.notional(row.price, row.quantity)
-        worse = (row.price - row.reference) * row.side
-        slipped = instrument.notional(abs(worse), row.quantity) * (1 if worse >= 0 else -1)
-        size = 10**instrument.quantity_exponent
-        if row.fee_asset == instrument.base:
-            fee = instrument.notional(row.price, row.fee) / MONEY_SCALE
-        else:
-            fee = row.fee / MONEY_SCALE
-        made.append(
-            (
-                row.seq,
-                row.ts,
-                row.instrument,
-                row.strategy,
-                row.client_order_id,
-                row.side,
-                row.quantity / size,
-                row.price / 10**instrument.price_exponent,
-                row.quantity,
-                row.price,
-                notional / MONEY_SCALE,
-                fee,
-                row.fee,
-                row.fee_asset,
-                "maker" if row.is_maker else "taker",
-                row.realized / MONEY_SCALE,
-                slipped / MONEY_SCALE,
-                row.position_after / size,
-                row.tag,
+        prices = equity_curve.price_frame(self.dataset)
+        round_the_clock = all(item.calendar == "24/7" for item in self.instruments.values())
+        periods = 365 if round_the_clock else 252
+        costs = self.costs()
+        first = min(self.instruments)
+        benchmark = prices.filter(pl.col("instrument") == first).select(
+            "ts", pl.col("close").alias("price")
+        )
+        metrics = compute(
+            Source(
+                equity=self.curve.frame,
+                fills=self.fills,
+                round_trips=trips,
+                initial_equity=options.cash,
+                periods_per_year=periods,
+                costs=costs,
+                benchmark=benchmark,
+                search=extras.search,
+                risk_free=options.risk_free,
             )
         )
-    return pl.DataFrame(made, schema=_FILL_SCHEMA, orient="row")
+        return BacktestResult(
+            config=self.config(named, extras),
+            synthetic=self.dataset.synthetic,
+            data_digest=self.dataset.digest,
+            currency=state.currency,
+            initial_equity=options.cash,
+            periods_per_year=periods,
+            orders=orders_frame(self.recorder.orders, self.instruments),
+            fills=self.fills,
+            equity=self.curve.frame,
+            round_trips=trips,
+            bars=prices,
+            costs=costs,
+            metrics=metrics,
+            counters=self.counters(),
+            journal_digest=self.session.journal.digest(),
+            result_digest=self.digest(),
+        )
+
+    def config(self, named: Named, extras: Extras) -> dict[str, Any]:
+        """The settings of the run, and how it was executed in sentences."""
+        strategies = {
+            key: {"class": type(one).__name__, "parameters": one.parameter_values()}
+            for key, one in named.items()
+        }
+        return {
+            "strategy": ", ".join(named),
+            "strategies": strategies,
+            "instruments": sorted(self.instruments),
+            "options": msgspec.to_builtins(self.options),
+            "data": {"name": self.dataset.name, "digest": self.dataset.digest},
+            "conventions": conventions(self.options, self.dataset),
+            **extras.config,
+        }
+
+    def digest(self) -> str:
+        """The result digest of the run."""
+        rows, state = self.recorder.fills, self.state
+        columns = [
+            np.fromiter(values, np.int64, len(rows))
+            for values in (
+                (row.ts_row for row in rows),
+                (row.side * row.quantity for row in rows),
+                (row.price for row in rows),
+                (row.fee for row in rows),
+                (row.realized for row in rows),
+            )
+        ]
+        quantities = [state.instruments[key].net.quantity for key in sorted(state.instruments)]
+        return result_digest(columns, self.curve.units, wallet=state.wallet, quantities=quantities)
+
+    def counters(self) -> dict[str, int]:
+        """How often things happened."""
+        markets = self.session.exchange.markets.values()
+        recorder = self.recorder
+        counters = {
+            "events": self.state.seq,
+            "orders": len(recorder.orders),
+            "fills": len(recorder.fills),
+            "denied": len(recorder.denials),
+            "rejected": sum(1 for order in recorder.orders if order.status == "rejected"),
+            "ambiguous_bars": sum(m.ambiguous for m in markets if isinstance(m, BarMarket)),
+            "liquidations": sum(market.liquidations for market in markets),
+            "journal_rows": self.session.journal.count,
+        }
+        return {**recorder.counts, **counters}
+
+    def costs(self) -> dict[str, float]:
+        """Costs by kind in the account currency, a cost positive."""
+        fees = self.fills["fee"]
+        funding = sum(slot.net.funding for slot in self.state.instruments.values())
+        return {
+            "fees": float(fees.filter(fees > 0).sum()),
+            "rebates": float(fees.filter(fees < 0).sum()),
+            "slippage": float(self.fills["slippage"].sum()),
+            "funding": -funding / MONEY_SCALE,
+            "borrow": self.recorder.borrow / MONEY_SCALE,
+        }
 
 
-def orders_frame(orders: Sequence[Order], instruments: Mapping[str, Instrument]) -> pl.DataFrame:
-    """Orders in quote and base units."""
-    specs = [order.spec for order in orders]
-    prices = {key: 10.0**item.price_exponent for key, item in instruments.items()}
-    sizes = {key: 10.0**item.quantity_exponent for key, item in instruments.items()}
-    names = [spec.instrument for spec in specs]
-    price_scale = np.fromiter((prices[name] for name in names), np.float64, len(names))
-    size_scale = np.fromiter((sizes[name] for name in names), np.float64, len(names))
-
-    def whole(values: Iterable[int]) -> NDArray[np.int64]:
-        return np.fromiter(values, np.int64, len(names))
-
-    return pl.DataFrame(
-        {
-            "client_order_id": [order.client_order_id for order in orders],
-            "strategy": [order.owner.name for order in orders],
-            "instrument": names,
-            "type": [str(spec.type) for spec in specs],
-            "side": whole(spec.side for spec in specs),
-            "quantity": whole(spec.quantity for spec in specs) / size_scale,
-            "price": whole(spec.price for spec in specs) / price_scale,
-            "trigger": whole(spec.trigger for spec in specs) / price_scale,
-            "time_in_force": [str(spec.time_in_force) for spec in specs],
-            "reduce_only": [spec.reduce_only for spec in specs],
-            "post_only": [spec.post_only for spec in specs],
-            "status": [str(order.status) for order in orders],
-            "filled": whole(order.filled for order in orders) / size_scale,
-            "filled_notional": whole(order.notional for order in orders) / MONEY_SCALE,
-            "ts_submitted": whole(order.ts_submitted for order in orders),
-            "ts_closed": whole(order.ts_closed for order in orders),
-            "tag": [spec.tag for spec in specs],
-        },
-        schema_overrides={name: pl.String for name in _ORDER_TEXT}
-        | {name: pl.Boolean for name in ("reduce_only", "post_only")},
-    )
-
-
-_ORDER_TEXT = (
-    "client_order_id",
-    "strategy",
-    "instrument",
-    "type",
-    "time_in_force",
-    "status",
-    "tag",
-)
+def conventions(options: RunOptions, dataset: Dataset) -> dict[str, str]:
+    """How orders met the market, one sentence for each choice."""
+    kinds = sorted({fidelity(dataset, item) for item in dataset.instruments()})
+    fill = {
+        "next_open": "A decision on a bar trades at the open of the next bar.",
+        "same_close": "A decision on a bar trades at the close of that same bar.",
+    }[options.fill]
+    cap = "no cap" if options.volume_cap_pct is None else f"{options.volume_cap_pct:g} %"
+    touch = "touches" if options.touch_fills else "trades through"
+    return {
+        "Data": f"Fills come from {', '.join(kinds)}.",
+        "Fill time": fill if "bars" in kinds else "Orders meet the book as it is on arrival.",
+        "Inside a bar": (
+            "Open, the extreme nearer to the open, the other extreme, close; where a stop and a "
+            "target lie inside one bar the stop is taken first. Gaps fill at the open."
+        ),
+        "Resting limits": f"A limit fills when the price {touch} it.",
+        "Volume": f"Share of a bar's volume that orders may take: {cap}.",
+        "Slippage": f"Model {options.slippage}, {options.slippage_bps:g} bp.",
+        "Latency": (
+            f"Orders {options.order_latency_ms:g} ms, answers {options.ack_latency_ms:g} ms, "
+            f"data {options.feed_latency_ms:g} ms."
+        ),
+        "Open position": "Marked at the last price; its share of the profit is listed.",
+    }
 
 
 @contextmanager
@@ -527,27 +359,6 @@ def rare_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _split(cash: int, count: int) -> list[int]:
+def split_cash(cash: int, count: int) -> list[int]:
     share, rest = divmod(cash, count)
     return [share + (1 if index < rest else 0) for index in range(count)]
-
-
-def _ms(value: float) -> int:
-    return parse_units(value, 6)
-
-
-def _money(value: float | None) -> int | None:
-    return None if value is None else parse_units(value, 8)
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise BacktestError(f"{name}={value!r} must be one of {', '.join(allowed)}")
-
-
-def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise BacktestError(f"{name}={value!r} must be at least {least:g}")
-
-
-assert RATE_SCALE == 10**6  # bps_rate and the volume cap are written for it

@@ -40,7 +40,7 @@ class Curve:
 
 
 def marks_of(dataset: Dataset) -> list[Marks]:
-    """The series that value each instrument's position: its finest bars, or the middle of quotes."""
+    """The series that value each instrument: its finest bars, or the middle of quotes."""
     found: dict[str, Marks] = {}
     for part in dataset.quotes:
         total = part.bid + part.ask

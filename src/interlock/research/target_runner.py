@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 class FeatureBars:
-    """Bars as float64 columns for ``features``: open, high, low, close, volume; ts is the open time.
+    """Bars as float64 columns for ``features``: open, high, low, close, volume; ts is the open.
 
     A column is made at its first use and is the same object afterwards, so that what is computed
     from it can be remembered.
@@ -137,7 +137,7 @@ class TargetRunner(Strategy):
         return self._decide(bar, next(self._records(row, row + 1)))
 
     def scan(self, low: int, high: int) -> int:
-        """The first row from ``low`` on which this would act with the position it has, else ``high``.
+        """The first row from ``low`` on which this acts with the position it has, else ``high``.
 
         Between two acts nothing of the strategy changes, so rows up to there need no event. Where
         the position's share of equity moves with the price, every row is looked at.
@@ -166,10 +166,9 @@ class TargetRunner(Strategy):
     def _decide(self, bar: Bar, record: Any) -> Target | None:
         view = self.view
         held = view.position_units()
+        position = held / self._scale
         if self._by_exposure:
             position = view.exposure() if held else 0.0
-        else:
-            position = held / self._scale
         wanted = self.subject.target(record, position)
         if wanted != wanted:
             raise StrategyError(

@@ -53,6 +53,7 @@ class Recorder:
         self.account: list[AccountRow] = []
         self.denials: list[OrderDenied] = []
         self.counts: dict[str, int] = {}
+        self.borrow = 0
 
     def count(self, name: str) -> None:
         """Count one occurrence."""

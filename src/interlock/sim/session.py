@@ -120,6 +120,8 @@ class Session:
         if kind in _PAYMENTS:
             self.tell(report)
             self.recorder.count(kind.__name__)
+            if kind is BorrowPaid:
+                self.recorder.borrow -= report.amount
             ts_row = self.exchange.ts_row(report.instrument, report.ts_event)
             self.recorder.change(self.state, ts_row, report.instrument)
             return
