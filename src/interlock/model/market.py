@@ -34,8 +34,8 @@ class Cursor:
         self.instrument = instrument
         self._row = row
         self._columns = columns
-        self._price_scale = 10**instrument.price_exponent
-        self._quantity_scale = 10**instrument.quantity_exponent
+        self._price_scale: int = 10**instrument.price_exponent
+        self._quantity_scale: int = 10**instrument.quantity_exponent
 
     def __len__(self) -> int:
         return len(self._columns[0])
@@ -196,8 +196,8 @@ class Quote(Cursor):
     @property
     def mark_units(self) -> int:
         """The middle of the touch in price units, rounded half to even."""
-        total = self._bid[self._row] + self._ask[self._row]
-        half: int = total >> 1
+        total: int = self._bid[self._row] + self._ask[self._row]
+        half = total >> 1
         return half + (total & 1 & half)
 
     @property
@@ -298,8 +298,8 @@ class Book:
         # that no price improves: for bids _NO_ASK, for asks 0. Empty sides hold 0 and _NO_ASK.
         self._bid = 0
         self._ask = _NO_ASK
-        self._price_scale = 10**instrument.price_exponent
-        self._quantity_scale = 10**instrument.quantity_exponent
+        self._price_scale: int = 10**instrument.price_exponent
+        self._quantity_scale: int = 10**instrument.quantity_exponent
 
     def set_level(self, side: int, price: int, quantity: int) -> None:
         """Replace one level; quantity 0 removes it."""

@@ -12,12 +12,16 @@ from interlock.model.instrument import Instrument
 from interlock.sim.account import Account
 from interlock.sim.bars import BarMarket
 from interlock.sim.costs import VenueOptions
+from interlock.sim.depth import DepthMarket
 from interlock.sim.market import Market
+from interlock.sim.order_flow import OrderFlowMarket
 from interlock.sim.quotes import QuoteMarket
 
 FIDELITIES: Mapping[str, type[Market]] = {
     "bars": BarMarket,
     "quotes": QuoteMarket,
+    "depth": DepthMarket,
+    "orders": OrderFlowMarket,
 }
 
 

@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlock.model.market import Bar, Quote, Trade
-from interlock.strategy.columns import BarColumns, Columns, Dataset, QuoteColumns, TradeColumns
+from interlock.sim.messages import message_times
+from interlock.strategy.columns import (
+    BarColumns,
+    Columns,
+    Dataset,
+    DepthColumns,
+    OrderColumns,
+    QuoteColumns,
+    TradeColumns,
+)
 
 # Moments at equal times. The walk of a bar lies before its close; a bar opens after every decision
 # on the bars that closed at that time.
@@ -47,11 +56,13 @@ def streams(dataset: Dataset, larger: tuple[BarColumns, ...] = ()) -> list[Strea
 
 
 def times(stream: Stream) -> NDArray[np.int64]:
-    """When each row of a stream happens, ns."""
+    """When each move of a stream happens, ns: a row, or a message of a recorded book."""
     columns = stream.columns
     if stream.moment in (WALK, DECIDE):
         assert isinstance(columns, BarColumns)
         return columns.close_ts
+    if isinstance(columns, DepthColumns | OrderColumns):
+        return message_times(columns)
     return columns.ts
 
 

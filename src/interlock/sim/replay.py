@@ -11,6 +11,7 @@ from interlock.kernel.engine import step
 from interlock.model.events import MarkChanged
 from interlock.model.market import Bar
 from interlock.sim.bars import BarMarket
+from interlock.sim.depth import DepthMarket
 from interlock.sim.feed import (
     BOOK,
     DECIDE,
@@ -27,14 +28,24 @@ from interlock.sim.feed import (
     streams,
     trade_cursor,
 )
+from interlock.sim.messages import (
+    SKIP,
+    SNAPSHOT,
+    depth_messages,
+    message_times,
+    order_messages,
+)
+from interlock.sim.order_flow import OrderFlowMarket
 from interlock.sim.quotes import QuoteMarket
 from interlock.sim.session import Progress, Session, bars_closed
 from interlock.strategy.api import Strategy
 from interlock.strategy.columns import (
     BarColumns,
     Dataset,
+    DepthColumns,
     FundingColumns,
     MarkColumns,
+    OrderColumns,
     QuoteColumns,
     TradeColumns,
 )
@@ -395,9 +406,56 @@ class Replay:
         return move
 
     def _booker(self, stream: Stream) -> Callable[[], None]:
-        raise NotImplementedError(f"book data of {stream.columns.instrument.id} has no market yet")
+        columns = stream.columns
+        assert isinstance(columns, DepthColumns | OrderColumns)
+        session, heard = self.session, self._is_heard("on_book")
+        market = session.exchange.markets[columns.instrument.id]
+        assert isinstance(market, DepthMarket)
+        apply = _book_messages(market, columns)
+        slot = session.state.instruments[columns.instrument.id]
+        reports, waiting, book = session.reports, session._waiting, market.book
+        times = iter(message_times(columns).tolist())
+
+        def move() -> None:
+            now = next(times)
+            if waiting:
+                session.release(now)
+            if not apply():
+                return
+            if reports:
+                session.pump()
+            if heard:
+                session.hear(book)
+            else:
+                slot.last = book
+
+        return move
 
     def _is_heard(self, hook: str) -> bool:
         """Whether any strategy overrides a callback: data nobody hears stays out of the kernel."""
         owners = self.session.state.strategies.values()
         return any(getattr(type(o.strategy), hook) is not getattr(Strategy, hook) for o in owners)
+
+
+def _book_messages(
+    market: DepthMarket, columns: DepthColumns | OrderColumns
+) -> Callable[[], bool]:
+    """A call that brings the next message to the market; False when the message does not count."""
+    if isinstance(columns, DepthColumns):
+        depth = depth_messages(columns)
+
+        def apply_depth() -> bool:
+            ts, kind, rows = next(depth)
+            if kind != SKIP:
+                market.on_depth(ts, rows, is_snapshot=kind == SNAPSHOT)
+            return kind != SKIP
+
+        return apply_depth
+    assert isinstance(market, OrderFlowMarket)
+    orders = order_messages(columns)
+
+    def apply_orders() -> bool:
+        market.on_orders(*next(orders))
+        return True
+
+    return apply_orders
