@@ -301,16 +301,14 @@ class Book:
         self._price_scale: int = 10**instrument.price_exponent
         self._quantity_scale: int = 10**instrument.quantity_exponent
 
-    def set_level(self, side: int, price: int, quantity: int) -> None:
+    def set_level(self, side: int, price: int, *, quantity: int) -> None:
         """Replace one level; quantity 0 removes it."""
-        self.update((side,), (price,), (quantity,))
+        self.update(((side,), (price,), (quantity,)))
 
-    def update(
-        self, sides: Iterable[int], prices: Iterable[int], quantities: Iterable[int]
-    ) -> None:
-        """Replace levels, one of each iterable at a time; quantity 0 removes a level."""
+    def update(self, rows: tuple[Iterable[int], Iterable[int], Iterable[int]]) -> None:
+        """Replace levels, given as sides, prices and quantities; quantity 0 removes a level."""
         bids, asks, best_bid, best_ask = self.bids, self.asks, self._bid, self._ask
-        for side, price, quantity in zip(sides, prices, quantities, strict=True):
+        for side, price, quantity in zip(*rows, strict=True):
             if side > 0:
                 if quantity:
                     bids[price] = quantity

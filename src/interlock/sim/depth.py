@@ -26,7 +26,7 @@ from collections import deque
 from interlock.model.events import Event
 from interlock.model.instrument import Instrument
 from interlock.model.market import Book
-from interlock.model.order import OrderSpec, TimeInForce
+from interlock.model.order import TimeInForce
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.market import Working
@@ -51,7 +51,7 @@ def queue_power(name: str) -> int:
     return _POWERS[name]
 
 
-def after_cancel(front: int, level: int, canceled: int, power: int) -> int:
+def after_cancel(front: int, level: int, *, canceled: int, power: int) -> int:
     """What stands before us when ``canceled`` of a level goes, in quantity units."""
     back = level - front
     share = 0
@@ -115,7 +115,9 @@ class Queue:
         while self._waiting and self._waiting[0][0] < ts - ECHO_NS:
             _, canceled = self._waiting.popleft()
             for order in self.orders:
-                order.ahead = after_cancel(order.ahead, self.level, canceled, self._power)
+                order.ahead = after_cancel(
+                    order.ahead, self.level, canceled=canceled, power=self._power
+                )
             self.level -= canceled
             self._shrunk -= canceled
 
@@ -155,21 +157,21 @@ class DepthMarket(QuoteMarket):
         book = self.book
         if is_snapshot:
             book.clear()
-        book.update(*rows)
+        book.update(rows)
         self.after_message(ts)
 
     def after_message(self, ts: int) -> None:
         """The book has changed: our queues move, what it crosses fills."""
         self.ts = self.book.ts_event = ts
+        self.bid, self.ask = self.book.bid_units, self.book.ask_units
         if not self.last:
-            self.last = self.book.mark_units
+            self.last = self.bid or self.ask
         if self._taken:
             self._forget_taken()
         if not self.working:
             if self.account.positions:
                 self._mark()
             return
-        self._look()
         for key, queue in self._queues.items():
             queue.show(ts, self._shown(key))
         self._mark()
@@ -179,19 +181,7 @@ class DepthMarket(QuoteMarket):
     def on_quote(self, ts: int, bid: int, bid_quantity: int, ask: int, ask_quantity: int) -> None:
         """A touch beside the book is for strategies only: fills have one source."""
 
-    # The venue's interface.
-    def submit(self, ts: int, client_order_id: str, spec: OrderSpec) -> None:
-        """Accept or reject an order, and let it trade."""
-        self._look()
-        super().submit(ts, client_order_id, spec)
-
-    def amend(
-        self, ts: int, client_order_id: str, *, quantity: int = 0, price: int = 0, trigger: int = 0
-    ) -> None:
-        """Change an order; a new price or a larger size loses its place in the queue."""
-        self._look()
-        super().amend(ts, client_order_id, quantity=quantity, price=price, trigger=trigger)
-
+    # Our places.
     def rest(self, order: Working) -> None:
         """Join the queue behind what the book shows at our price."""
         order.rested = True
@@ -224,7 +214,7 @@ class DepthMarket(QuoteMarket):
                     return
 
     # Liquidity.
-    def offers(self, side: int, limit: int, need: int) -> list[tuple[int, int, int]]:
+    def offers(self, side: int, limit: int, *, need: int) -> list[tuple[int, int, int]]:
         """What an order may take now: (key of what is taken, price, quantity), best first."""
         book, found = self.book, []
         blocked = self._blocked(side)
@@ -242,7 +232,7 @@ class DepthMarket(QuoteMarket):
 
     def _take(self, order: Working) -> None:
         limit = order.price if order.is_limit else 0
-        found = self.offers(order.side, limit, order.leaves)
+        found = self.offers(order.side, limit, need=order.leaves)
         shown = sum(quantity for _, _, quantity in found)
         if order.spec.time_in_force is TimeInForce.FOK and shown < order.leaves:
             return
@@ -275,7 +265,7 @@ class DepthMarket(QuoteMarket):
             for order in self._resting(side):
                 if order.client_order_id not in self.working:
                     continue
-                for key, _, size in self.offers(side, order.price, order.leaves):
+                for key, _, size in self.offers(side, order.price, need=order.leaves):
                     size = min(size, order.leaves)
                     if not self._execute_against(
                         order, key, order.price, size, reference=order.price
@@ -313,10 +303,6 @@ class DepthMarket(QuoteMarket):
         return total
 
     # What is known of the book.
-    def _look(self) -> None:
-        book = self.book
-        self.bid, self.ask = book.bid_units, book.ask_units
-
     def _mark(self) -> None:
         mark = self.book.mark_units
         if mark:

@@ -28,6 +28,7 @@ import msgspec
 from interlock.model.order import TimeInForce
 
 OrderId = int | str
+_IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 class BookError(ValueError):
@@ -53,6 +54,19 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     time_in_force: TimeInForce = TimeInForce.GTC
     post_only: bool = False
+
+
+def check(order: Incoming) -> None:
+    """Refuse an order that contradicts itself, whatever the book."""
+    if order.side not in (1, -1):
+        raise BookError(f"side {order.side} must be +1 (buy) or -1 (sell)")
+    if order.quantity <= 0 or order.price < 0:
+        raise BookError(
+            f"order {order.order_id!r}: quantity {order.quantity} must be positive and price "
+            f"{order.price} must not be negative"
+        )
+    if order.post_only and (not order.price or order.time_in_force in _IMMEDIATE):
+        raise BookError(f"order {order.order_id!r} is post-only and must be able to rest")
 
 
 class Resting(msgspec.Struct, kw_only=True):
@@ -91,6 +105,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     yielded: tuple[OrderId, ...] = ()
 
 
+def _is_own(rule: SelfTrade, order: Incoming, maker: Resting) -> bool:
+    return rule is not SelfTrade.ALLOW and bool(order.owner) and order.owner == maker.owner
+
+
 class OrderBook:
     """Resting orders of one instrument."""
 
@@ -108,12 +126,12 @@ class OrderBook:
         self._check(order)
         if order.post_only and self.crosses(order.side, order.price):
             return Outcome(ended=order.quantity, reason="a post-only order would take")
-        if order.time_in_force is TimeInForce.FOK and self._fillable(order) < order.quantity:
+        if order.time_in_force is TimeInForce.FOK and _fillable(self, order) < order.quantity:
             return Outcome(ended=order.quantity, reason="the whole cannot be filled at once")
         left, trades, yielded, stopped = self._match(order)
         if not left:
             return Outcome(trades=trades, yielded=yielded)
-        immediate = order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        immediate = order.time_in_force in _IMMEDIATE
         if stopped or immediate or not order.price:
             reason = "self-trade prevention" if stopped else "nothing left to take at once"
             return Outcome(trades=trades, yielded=yielded, ended=left, reason=reason)
@@ -238,7 +256,7 @@ class OrderBook:
         while left and self.crosses(order.side, order.price):
             key = self._keys[-order.side][0]
             maker = next(iter(self._queues[-order.side][key].values()))
-            if self._is_own(order, maker):
+            if _is_own(self.self_trade, order, maker):
                 if self.self_trade is not SelfTrade.CANCEL_INCOMING:
                     self._remove(maker)
                     yielded.append(maker.order_id)
@@ -255,37 +273,10 @@ class OrderBook:
             )
         return left, tuple(trades), tuple(yielded), False
 
-    def _fillable(self, order: Incoming) -> int:
-        """How much would trade now, without touching the book."""
-        total = 0
-        for maker in self.side(-order.side):
-            if order.price and (maker.price - order.price) * order.side > 0:
-                break
-            if not self._is_own(order, maker):
-                total += maker.quantity
-            elif self.self_trade is not SelfTrade.CANCEL_RESTING:
-                break
-        return total
-
-    def _is_own(self, order: Incoming, maker: Resting) -> bool:
-        if self.self_trade is SelfTrade.ALLOW:
-            return False
-        return bool(order.owner) and order.owner == maker.owner
-
     def _check(self, order: Incoming) -> None:
-        if order.side not in (1, -1):
-            raise BookError(f"side {order.side} must be +1 (buy) or -1 (sell)")
-        if order.quantity <= 0 or order.price < 0:
-            raise BookError(
-                f"order {order.order_id!r}: quantity {order.quantity} must be positive and price "
-                f"{order.price} must not be negative"
-            )
+        check(order)
         if order.order_id in self._orders:
             raise BookError(f"order id {order.order_id!r} rests already; use a new id")
-        if order.post_only and (
-            not order.price or order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
-        ):
-            raise BookError(f"order {order.order_id!r} is post-only and must be able to rest")
 
     def _put(self, order: Incoming, quantity: int) -> None:
         resting = Resting(
@@ -313,3 +304,16 @@ class OrderBook:
             del self._queues[order.side][key]
             keys = self._keys[order.side]
             keys.pop(bisect_left(keys, key))
+
+
+def _fillable(book: OrderBook, order: Incoming) -> int:
+    """How much would trade now, without touching the book."""
+    total = 0
+    for maker in book.side(-order.side):
+        if order.price and (maker.price - order.price) * order.side > 0:
+            break
+        if not _is_own(book.self_trade, order, maker):
+            total += maker.quantity
+        elif book.self_trade is not SelfTrade.CANCEL_RESTING:
+            break
+    return total

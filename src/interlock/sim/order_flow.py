@@ -106,9 +106,13 @@ class FlowQueue(Queue):
         self._book.cancel(order.client_order_id)
 
     def show(self, ts: int, shown: int) -> None:
-        """The sum of the price says nothing that its orders did not say."""
+        """The orders said what the price shows; ours is brought to what is left of it."""
+        for order in self.orders:
+            more = self._book.order(order.client_order_id).quantity - order.leaves
+            if more > 0:
+                self._book.reduce(order.client_order_id, more)
 
-    def shrinks(self, ts: int, other: Resting, quantity: int, *, is_cancel: bool) -> None:
+    def shrinks(self, ts: int, other: Resting, *, quantity: int, is_cancel: bool) -> None:
         """An order of others at the price is about to get smaller by ``quantity``."""
         standing = self._book.queue(other.side, other.price)
         front = next(order for order in standing if order.owner != _OURS)
@@ -174,7 +178,7 @@ class OrderFlowMarket(DepthMarket):
             return
         queue = self._queues.get(side * other.price)
         if isinstance(queue, FlowQueue):
-            queue.shrinks(ts, other, less, is_cancel=moves)
+            queue.shrinks(ts, other, quantity=less, is_cancel=moves)
         self._shift(side, other.price, -less)
         self.orders.reduce(key, less)
         assert isinstance(key, int)
@@ -185,38 +189,15 @@ class OrderFlowMarket(DepthMarket):
 
     def _shift(self, side: int, price: int, change: int) -> None:
         book = self.book
-        book.set_level(side, price, book.quantity_units(side, price) + change)
-
-    # The venue's interface.
-    def amend(
-        self, ts: int, client_order_id: str, *, quantity: int = 0, price: int = 0, trigger: int = 0
-    ) -> None:
-        """Change an order; a new price or a larger size loses its place in the queue."""
-        super().amend(ts, client_order_id, quantity=quantity, price=price, trigger=trigger)
-        self._follow_leaves(client_order_id)
+        shown = book.quantity_units(side, price)
+        book.set_level(side, price, quantity=shown + change)
 
     def queue_at(self, key: int) -> Queue:
         """A queue for a price at which we begin to rest."""
         return FlowQueue(self.orders, key)
 
-    def execute(
-        self, order: Working, price: int, quantity: int, *, is_maker: bool, reference: int
-    ) -> int:
-        """Trade ``quantity`` of an order at a price; returns what was traded, in units."""
-        done = super().execute(order, price, quantity, is_maker=is_maker, reference=reference)
-        self._follow_leaves(order.client_order_id)
-        return done
-
-    def _follow_leaves(self, client_order_id: str) -> None:
-        order = self.working.get(client_order_id)
-        if order is None or client_order_id not in self.orders:
-            return
-        more = self.orders.order(client_order_id).quantity - order.leaves
-        if more > 0:
-            self.orders.reduce(client_order_id, more)
-
     # Liquidity.
-    def offers(self, side: int, limit: int, need: int) -> list[tuple[int, int, int]]:
+    def offers(self, side: int, limit: int, *, need: int) -> list[tuple[int, int, int]]:
         """What an order may take now: (order id, price, quantity), best and oldest first."""
         found = []
         blocked = self._blocked(side)
