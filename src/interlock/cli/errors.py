@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -31,7 +31,7 @@ _REFUSALS = (
     "interlock.config:ConfigError",
     "interlock.model.instrument:InstrumentError",
     "interlock.model.units:UnitError",
-    "interlock.research.backtest:BacktestError",
+    "interlock.research.options:BacktestError",
     "interlock.research.catalog.errors:CatalogError",
     "interlock.research.loading:LoadingError",
     "interlock.research.results:ResultError",
@@ -56,7 +56,7 @@ class Refusals:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool:
+    ) -> Literal[False]:
         if isinstance(error, KeyboardInterrupt):
             click.echo("\ninterrupted; nothing was kept of this run", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
@@ -110,7 +110,7 @@ class StrategyFailures:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool:
+    ) -> Literal[False]:
         if error is None or not isinstance(error, Exception) or type(error).__name__ == "BdbQuit":
             return False
         if isinstance(error, click.ClickException | click.exceptions.Exit):

@@ -64,6 +64,40 @@ def step(state: State, event: Event) -> Sequence[Effect]:
     return effects
 
 
+def step_bars(state: State, bar: Bar, low: int, high: int) -> tuple[int, Sequence[Effect]]:
+    """``step`` on the rows from ``low`` of one cursor, until something is asked for or decided.
+
+    Returns the row it stopped at with its effects, or ``high``. Nothing but the market may happen
+    in between: the caller knows that no order works and no message is under way.
+    """
+    owners = list(state.strategies.values())
+    if len(owners) > 1 or owners[0].prepares:
+        for row in range(low, high):
+            bar._row = row
+            effects = step(state, bar)
+            if effects or state.facts:
+                return row, effects
+        return high, NOTHING
+    owner = owners[0]
+    on_bar, outbox = owner.on_bar, owner.outbox
+    opened, length = bar._ts, bar.step_ns
+    state.instruments[bar.instrument.id].last = bar
+    for row in range(low, high):
+        bar._row = row
+        state.ts_event = opened[row] + length
+        wanted = on_bar(bar)
+        if wanted is not None or outbox:
+            state.seq += row - low + 1
+            _take(state, owner, wanted)
+            effects = state.effects
+            if effects or state.facts:
+                state.effects = []
+                return row, effects
+            low = row + 1
+    state.seq += high - low
+    return high, NOTHING
+
+
 def _prepare(owner: StrategySlot, bar: Bar) -> bool:
     """Bring indicators up to the bar; whether the strategy may decide on it yet."""
     live = False

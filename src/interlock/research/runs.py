@@ -17,7 +17,14 @@ import interlock
 from interlock.adapters.system import SystemClock
 from interlock.config import load
 from interlock.research import results
-from interlock.research.backtest import BacktestError, Progress, RunOptions, run
+from interlock.research.backtest import (
+    BacktestError,
+    Extras,
+    Progress,
+    RunOptions,
+    conventions,
+    run,
+)
 from interlock.research.catalog import Catalog, instant, iso
 from interlock.research.loading import (
     AnyStrategy,
@@ -151,8 +158,7 @@ def execute(
         spec.options,
         name=prepared.loaded.kind.__name__,
         progress=progress,
-        write_journal=write_journal,
-        config=_config(prepared, command),
+        extras=Extras(config=_config(prepared, command), write_journal=write_journal),
     )
     recorded = with_recorded(
         spec,
@@ -317,7 +323,7 @@ def _config(prepared: Prepared, command: str) -> dict[str, Any]:
         },
         "selections": list(spec.data),
         "period": {"from": spec.start or "all", "to": spec.end or "all"},
-        "conventions": conventions(spec.options, dataset),
+        "conventions": _conventions(spec.options, dataset),
         "command": command,
         "versions": {
             "interlock": interlock.__version__,
@@ -331,35 +337,14 @@ def _config(prepared: Prepared, command: str) -> dict[str, Any]:
     return {key: value for key, value in made.items() if value != ""}
 
 
-def conventions(options: RunOptions, dataset: Dataset) -> dict[str, str]:
-    """How the run was made, in words for the report."""
-    fills = {
-        "next_open": "next open: a decision on a bar fills at the open of the next bar",
-        "same_close": "same close: a decision on a bar fills at the close of that bar",
-    }
-    slippage = {"none": "none beyond the path of the bar or the book"}.get(
-        options.slippage, f"{options.slippage} {options.slippage_bps:g} bps"
-    )
-    latency = (
-        f"{options.order_latency_ms:g} ms order, {options.ack_latency_ms:g} ms acknowledgment, "
-        f"{options.feed_latency_ms:g} ms data"
-    )
-    cap = options.volume_cap_pct
-    made = {
-        "Fill time": fills[options.fill],
-        "Path inside a bar": "open, nearer extreme, farther extreme, close",
-        "Slippage": slippage,
-        "Volume cap": "off" if cap is None else f"{cap:g} % of a bar's volume",
-        "Latency": latency,
-        "Leverage": f"up to {options.leverage:g}, {options.margin_mode} margin",
-        "Fees": "; ".join(_fees(item, options) for item in dataset.instruments()),
-        "Valuation": "open positions are marked at the last close",
+def _conventions(options: RunOptions, dataset: Dataset) -> dict[str, str]:
+    """How orders met the market, what they cost and over which time, for the report."""
+    return {
+        **conventions(options, dataset),
+        "Fees": "; ".join(_fees(item, options) for item in dataset.instruments()) + ".",
+        "Leverage": f"Up to {options.leverage:g}, {options.margin_mode} margin.",
         "Period": _span(dataset),
     }
-    if dataset.quotes or dataset.depth or dataset.orders:
-        made["Fill time"] = "the book of that moment, after the latency"
-        del made["Path inside a bar"], made["Volume cap"]
-    return made
 
 
 def _fees(instrument: Any, options: RunOptions) -> str:

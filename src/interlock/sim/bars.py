@@ -27,6 +27,8 @@ from interlock.sim.market import Market, Working
 _BETWEEN, _OPEN, _WALK, _CLOSE = range(4)
 _STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 _TRAILING = OrderType.TRAILING_STOP
+# A price that no market reaches.
+NEVER = 1 << 62
 
 
 class BarMarket(Market):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from interlock.kernel.engine import step
+from interlock.kernel.engine import step, step_bars
 from interlock.model.events import MarkChanged
 from interlock.model.market import Bar
-from interlock.sim.bars import BarMarket
+from interlock.sim.bars import NEVER, BarMarket
 from interlock.sim.depth import DepthMarket
 from interlock.sim.feed import (
     BOOK,
@@ -51,6 +51,7 @@ from interlock.strategy.columns import (
 )
 
 CHUNK = 1 << 15
+AHEAD = 1024
 
 
 class Replay:
@@ -128,46 +129,56 @@ class Replay:
 
     def _rows(self, market: BarMarket, cursor: Bar, low: int, high: int) -> None:
         session = self.session
-        state = session.state
         working, waiting = market.working, session._waiting
-        held = market.account.position(cursor.instrument)
-        _, _, highs, lows, _, _ = cursor._columns
-        floor, ceiling = market.danger()
         row = low
-        scan = self._scan
         while row < high:
-            if scan is not None and not working and not waiting:
-                row = self._skip(row, high, floor, ceiling)
-                if row == high:
-                    break
-            cursor._row = row
-            busy = bool(working or waiting)
-            # A held position with nothing working is only in danger of being liquidated.
-            if busy or (held.quantity and not floor < lows[row] <= highs[row] < ceiling):
-                busy = True
-                self._open(market, cursor)
-                self._walk(market, cursor)
-            effects = step(state, cursor)
-            if busy or effects or state.facts:
-                if not busy:
-                    market.see_close(cursor)
+            if working or waiting:
+                self._whole_bar(market, cursor, row)
+                row += 1
+                continue
+            # Nothing works: only a decision or a liquidation can be the next thing to happen.
+            stop = self._danger(market, row, high)
+            if self._scan is not None:
+                row = self._scan(row, stop)
+            row, effects = step_bars(session.state, cursor, row, stop)
+            if row < stop:
+                market.see_close(cursor)
                 session.answer(effects)
                 market.end_decision()
-                floor, ceiling = market.danger()
-            row += 1
-        if row > low:
-            self._settle(cursor, high - 1)
+                row += 1
+            elif stop < high and self._is_danger(market, cursor, stop):
+                self._whole_bar(market, cursor, stop)
+                row = stop + 1
+        self._settle(cursor, high - 1)
 
-    def _skip(self, row: int, high: int, floor: int, ceiling: int) -> int:
-        """The next row on which the strategy may act or the position may be liquidated."""
-        assert self._scan is not None
-        found = self._scan(row, high)
-        if floor > 0 or ceiling < 1 << 62:
-            bars = self.dataset.bars[0]
-            reached = (bars.low[row:found] <= floor) | (bars.high[row:found] >= ceiling)
-            if reached.any():
-                return row + int(reached.argmax())
-        return found
+    def _whole_bar(self, market: BarMarket, cursor: Bar, row: int) -> None:
+        """Open, walk and decision of a bar on which something of ours may happen."""
+        session = self.session
+        cursor._row = row
+        self._open(market, cursor)
+        self._walk(market, cursor)
+        effects = step(session.state, cursor)
+        if effects or session.state.facts:
+            session.answer(effects)
+        market.end_decision()
+
+    def _danger(self, market: BarMarket, row: int, high: int) -> int:
+        """The first row at which a held position may be liquidated, looking ahead a little."""
+        floor, ceiling = market.danger()
+        if floor <= 0 and ceiling >= NEVER:
+            return high
+        bars = self.dataset.bars[0]
+        end = min(high, row + AHEAD)
+        low, top = bars.low[row:end], bars.high[row:end]
+        if low.min() > floor and top.max() < ceiling:
+            return end
+        return row + int(((low <= floor) | (top >= ceiling)).argmax())
+
+    @staticmethod
+    def _is_danger(market: BarMarket, cursor: Bar, row: int) -> bool:
+        floor, ceiling = market.danger()
+        _, _, highs, lows, _, _ = cursor._columns
+        return bool(lows[row] <= floor or highs[row] >= ceiling)
 
     def _settle(self, cursor: Bar, row: int) -> None:
         """Leave the cursor on the last row, where the next moment finds the mark."""
@@ -437,9 +448,7 @@ class Replay:
         return any(getattr(type(o.strategy), hook) is not getattr(Strategy, hook) for o in owners)
 
 
-def _book_messages(
-    market: DepthMarket, columns: DepthColumns | OrderColumns
-) -> Callable[[], bool]:
+def _book_messages(market: DepthMarket, columns: DepthColumns | OrderColumns) -> Callable[[], bool]:
     """A call that brings the next message to the market; False when the message does not count."""
     if isinstance(columns, DepthColumns):
         depth = depth_messages(columns)

@@ -17,7 +17,7 @@ from typing import Any
 from interlock.research.compiled.arithmetic import money, scaled, share
 
 # How a run ended: done, or at something that only the kernel models.
-DONE, LIQUIDATION, CASH, TOO_LARGE, BAD_TARGET = range(5)
+DONE, LIQUIDATION, BAD_BAR, TOO_LARGE, BAD_TARGET = range(5)
 # Funding instants by their place in a bar: up to the open, inside, at the close.
 BEFORE, DURING, AT_CLOSE = range(3)
 # Columns of the recorded fills; the moment is 0 at the open of the row's bar, 1 at its close.
@@ -182,6 +182,11 @@ def aimed(exposure: float, equity: int, mark: int, state: Any, terms: Any) -> in
     if size == 0 or equity <= 0:
         return 0
     wanted = share(equity, min(size, terms.leverage), 0)
+    held = state.held
+    if held != 0 and (held > 0) == (exposure >= 0.0):
+        value = equity - state.wallet + state.cost
+        if abs(wanted - abs(value)) <= share(equity, terms.band, 0):
+            return int(held)
     unit = mark * terms.numerator
     denominator = terms.denominator
     if wanted / unit * denominator > 2.0 * terms.quantity_max:
@@ -267,7 +272,7 @@ def run_bars(
 
     Returns 8 x row + code, where the code says how the run ended.
     """
-    _, highs, lows, closes, volumes = bars
+    opens, highs, lows, closes, volumes = bars
     terms, funding, tiers = rules
     fills, curve, daily, measures = sinks
     outlet = (fills, measures)
@@ -278,9 +283,8 @@ def run_bars(
     floor, ceiling = -1, FAR
     due = funding[0, 0] if funding.shape[1] else -1
     numerator, denominator, warmup = terms.numerator, terms.denominator, terms.warmup
-    equity_max = terms.equity_max
     by_exposure, at_close = terms.by_quantity == 0, terms.fill_at_close == 1
-    leverage, band, unit = terms.leverage, terms.band, float(terms.quantity_unit)
+    most, band, unit = terms.leverage / 1e6, terms.band / 1e6, float(terms.quantity_unit)
     for day in range(len(days)):
         end = days[day]
         while row < end:
@@ -292,11 +296,15 @@ def run_bars(
                 rest, floor, ceiling = state.rest, state.floor, state.ceiling
             else:
                 state.used = 0
-            if code == DONE and (lows[row] <= floor or highs[row] >= ceiling):
+            mark = closes[row]
+            low, high = lows[row], highs[row]
+            if low <= floor or high >= ceiling:
                 code = LIQUIDATION
+            # This also brings the open and the volume near before an order asks for them.
+            if low > min(opens[row], mark) or high < max(opens[row], mark) or volumes[row] < 0:
+                code = BAD_BAR
             if code != DONE:
                 return row * 8 + code
-            mark = closes[row]
             value = money(mark, held, numerator, denominator) if held != 0 else 0
             equity = wallet + value - cost
             if row >= warmup and is_known(features, row):
@@ -305,15 +313,13 @@ def run_bars(
                     position = value / equity if by_exposure else held / unit
                 target = decide(features, values, row, position)
                 leave = held == 0 and target == 0.0
-                if by_exposure and held != 0 and -1e6 < target < 1e6:
-                    size = int(abs(target) * 1_000_000 + 1e-6)
-                    wanted = share(equity, min(size, leverage), 0)
-                    leave = (
-                        size != 0
-                        and 0 < equity <= equity_max
-                        and (held > 0) == (target >= 0.0)
-                        and abs(wanted - abs(value)) <= share(equity, band, 0)
-                    )
+                if by_exposure and held != 0:
+                    # Far inside the band nothing is ordered; near its edge the integers decide.
+                    size = abs(target)
+                    aim = min(size, most) * equity
+                    room = band * equity - abs(aim - abs(value))
+                    same = (held > 0) == (target > 0.0) and 1e-5 < size < 1e6
+                    leave = same and room > 4.0 + 2e-6 * equity
                 if leave:
                     if rest != 0:
                         rest = state.rest = 0

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 _INT_MAX = 1 << 20
 _ENDS = {
     loop.LIQUIDATION: "the position may be liquidated on row {row}",
+    loop.BAD_BAR: "the prices or the volume of row {row} do not form a bar",
     loop.TOO_LARGE: "a quantity or an amount of money leaves 64 bits on row {row}",
     loop.BAD_TARGET: "target returned no usable number on row {row}",
 }

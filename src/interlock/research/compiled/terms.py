@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from interlock.model.instrument import FixedTick, Instrument
 from interlock.model.units import FUNDING_SCALE, RATE_SCALE, parse_units
-from interlock.research.backtest import RunOptions, bps_rate, with_fees
+from interlock.research.options import RunOptions, bps_rate, with_fees
 from interlock.research.compiled.loop import AT_CLOSE, BEFORE, DURING, LIMIT, TERMS
 from interlock.research.compiled.source import NeedsKernel
 from interlock.research.target_runner import FeatureBars
@@ -52,15 +52,14 @@ def prepare(dataset: Dataset, options: RunOptions) -> Market:
     bars = with_fees(dataset, options).bars[0]
     _check_instrument(bars.instrument)
     _check_rows(bars)
-    numbers = (bars.close_ts - 1) // DAY_NS
-    last = np.flatnonzero(np.diff(numbers, append=numbers[-1] + 1)) + 1
+    ends, numbers = _days(bars)
     return Market(
         bars,
         FeatureBars(bars),
         options,
         tuple(getattr(bars, name) for name in ("open", "high", "low", "close", "volume")),
-        _frozen(last),
-        numbers[last - 1],
+        ends,
+        numbers,
         _funding(dataset, bars),
         _frozen(
             [
@@ -112,15 +111,21 @@ def _check_instrument(instrument: Instrument) -> None:
 
 
 def _check_rows(bars: BarColumns) -> None:
-    if len(bars) > 1 and int(np.diff(bars.ts).min()) < bars.step_ns:
+    if len(bars) > 1 and int(np.min(bars.ts[1:] - bars.ts[:-1])) < bars.step_ns:
         raise NeedsKernel("bars overlap in time")
     if int(bars.low.min()) <= 0:
         raise NeedsKernel("a price is zero or negative")
-    if int(bars.volume.min()) < 0:
-        raise NeedsKernel("a volume is negative")
-    inside = (bars.low <= bars.open).all() and (bars.low <= bars.close).all()
-    if not (inside and (bars.high >= bars.open).all() and (bars.high >= bars.close).all()):
-        raise NeedsKernel("an open or a close lies outside the range of its bar")
+
+
+def _days(bars: BarColumns) -> tuple[Integers, Integers]:
+    """The row after the last bar of each UTC day that has one, and the days' numbers."""
+    first = (int(bars.ts[0]) + bars.step_ns - 1) // DAY_NS
+    last = (int(bars.ts[-1]) + bars.step_ns - 1) // DAY_NS
+    numbers = np.arange(first, last + 1, dtype=np.int64)
+    # A close at midnight belongs to the day before.
+    ends = np.searchsorted(bars.ts, (numbers + 1) * DAY_NS - bars.step_ns, "right")
+    kept = np.diff(ends, prepend=0) > 0
+    return _frozen(ends[kept]), numbers[kept]
 
 
 def _terms(bars: BarColumns, options: RunOptions) -> dict[str, int]:
@@ -190,13 +195,13 @@ def _funding(dataset: Dataset, bars: BarColumns) -> Integers:
         return _frozen(np.empty((3, 0), np.int64))
     ts = np.concatenate([part[0] for part in parts])
     rate = np.concatenate([part[1] for part in parts])
-    rows = np.searchsorted(bars.close_ts, ts, "left")
+    rows = np.searchsorted(bars.ts, ts - bars.step_ns, "left")
     inside = (rows < len(bars)) & (ts >= bars.ts[0])
     rows, ts, rate = rows[inside], ts[inside], rate[inside]
     order = np.argsort(rows, kind="stable")
     rows, ts, rate = rows[order], ts[order], rate[order]
-    opened, closed = bars.ts[rows], bars.close_ts[rows]
-    places = np.where(ts <= opened, BEFORE, np.where(ts < closed, DURING, AT_CLOSE))
+    opened = bars.ts[rows]
+    places = np.where(ts <= opened, BEFORE, np.where(ts < opened + bars.step_ns, DURING, AT_CLOSE))
     if len(parts) > 1 and bool(np.any((np.diff(rows) == 0) & (np.diff(places) < 0))):
         raise NeedsKernel("funding of one bar comes from several series out of order")
     if len(rate) and int(np.abs(rate).max()) > FUNDING_SCALE:

@@ -1,0 +1,32 @@
+"""S1 as a target strategy over W1, compiled, after one call on a few bars."""
+
+from bench.interlock_runs.workbench import BARS, VERSION, Cross, bar_set, profit
+from bench.measure import Stopwatch, emit, peak_rss_mb
+from interlock.research import compiled
+
+
+def measure(mode: str, *, warm: bool, count: int = 1_000_000) -> None:
+    """One compiled run from columns in memory to fills and profit."""
+    dataset = bar_set(count)
+    compiling = Stopwatch()
+    if warm:
+        with compiling:
+            compiled.run(Cross(), compiled.prepare(bar_set(count, 3_000), BARS))
+    before = peak_rss_mb()
+    with Stopwatch() as watch:
+        outcome = compiled.run(Cross(), compiled.prepare(dataset, BARS), keep=False)
+    emit(
+        "Interlock",
+        mode,
+        watch,
+        version=VERSION,
+        events=count,
+        fills=outcome.fill_count,
+        profit=profit(outcome.daily),
+        compile_seconds=compiling.seconds,
+        rss_before_mb=before,
+    )
+
+
+if __name__ == "__main__":
+    measure("target_w1", warm=True)
