@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlock.strategy.columns import Prices
 from interlock.strategy.indicators import INDICATORS, Sma, sma
 
 ROWS = 400
@@ -97,3 +98,17 @@ def test_mean_of_any_floats_stays_near_the_exact_one(values: list[float]) -> Non
             exact = sum(int(v * 2**40) for v in window) / 5 / 2**40
             scale = max(abs(v) for v in window)
             assert abs(result - exact) <= 1e-12 * scale + 1e-11
+
+
+@given(
+    units=st.lists(st.integers(1, 10**9), min_size=1, max_size=300),
+    exponent=st.integers(0, 6),
+    length=st.integers(1, 60),
+)
+def test_average_of_prices_is_the_live_average_to_the_last_bit(
+    units: list[int], exponent: int, length: int
+) -> None:
+    prices = Prices.of(np.array(units, dtype=np.int64), exponent)
+    live = Sma(length)
+    expected = np.array([live.update(float(value)) for value in prices])
+    assert sma(prices, length).tobytes() == expected.tobytes()

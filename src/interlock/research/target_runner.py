@@ -18,7 +18,7 @@ from interlock.strategy.api import (
     exposure_units,
     signed_quantity_units,
 )
-from interlock.strategy.columns import BarColumns
+from interlock.strategy.columns import BarColumns, Prices
 from interlock.strategy.intents import Target
 
 Floats = NDArray[np.float64]
@@ -69,17 +69,16 @@ class FeatureBars:
     def volume(self) -> Floats:
         """Volumes in base units."""
         if "volume" not in self._made:
-            self._keep("volume", self.columns.quantities("volume"))
+            values = self.columns.quantities("volume")
+            values.flags.writeable = False
+            self._made["volume"] = values
         return self._made["volume"]
 
     def _prices(self, name: str) -> Floats:
         if name not in self._made:
-            self._keep(name, self.columns.prices(name))
+            exponent = self.instrument.price_exponent
+            self._made[name] = Prices.of(getattr(self.columns, name), exponent)
         return self._made[name]
-
-    def _keep(self, name: str, values: Floats) -> None:
-        values.flags.writeable = False
-        self._made[name] = values
 
 
 def feature_columns(strategy: TargetStrategy, bars: FeatureBars) -> dict[str, Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,35 @@ Floats = NDArray[np.float64]
 
 class ColumnError(ValueError):
     """Columns that do not form one ordered series."""
+
+
+class Prices(np.ndarray[Any, np.dtype[np.float64]]):
+    """A float64 price column that remembers the integer units it was made from.
+
+    What is computed from it is an ordinary array; only the column itself carries ``units``.
+    """
+
+    units: Integers | None = None
+    exponent: int = 0
+
+    @classmethod
+    def of(cls, units: Integers, exponent: int) -> Prices:
+        """The column units / 10**exponent, read-only."""
+        values = (units / 10.0**exponent).view(cls)
+        values.units = units
+        values.exponent = exponent
+        values.flags.writeable = False
+        return values
+
+    def __array_finalize__(self, source: Any) -> None:
+        """A slice or a result is a new column: it remembers nothing."""
+        self.units = None
+
+    @cached_property
+    def largest(self) -> int:
+        """The largest absolute number of units."""
+        assert self.units is not None
+        return int(np.abs(self.units).max(initial=0))
 
 
 @dataclass(frozen=True, kw_only=True)

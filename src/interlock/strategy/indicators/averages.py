@@ -2,6 +2,7 @@
 
 from typing import Generic, NamedTuple, TypeVar
 
+from interlock.strategy.columns import Prices
 from interlock.strategy.indicators.live import (
     Column,
     Indicator,
@@ -9,6 +10,7 @@ from interlock.strategy.indicators.live import (
     OfValue,
     column_of,
     columns_of,
+    unit_means,
     whole_number,
     window_of,
 )
@@ -104,8 +106,21 @@ def sma(column: Input, length: int, *, decimals: int | None = None) -> Column:
     An int64 column of price units is summed as it is: the result is in price units.
     """
     if decimals is None:
+        if isinstance(column, Prices) and _sums_exactly(column, length):
+            assert column.units is not None
+            divisor = length * 10.0**column.exponent
+            return unit_means(column.units, length, divisor)
         decimals = 0 if getattr(column, "dtype", None) == "int64" else DECIMALS
     return column_of(Sma(length, decimals=decimals), column)
+
+
+def _sums_exactly(column: Prices, length: int) -> bool:
+    """Whether ``sma_update`` would stay in its exact branch on the whole column."""
+    if column.units is None or column.exponent > DECIMALS:
+        return False
+    return whole_number("length", length) * column.largest * 10 ** (
+        DECIMALS - column.exponent
+    ) < int(EXACT)
 
 
 def ema_update(state: Cells, ring: Cells, fixed: tuple[Period], count: int, value: float) -> float:

@@ -36,6 +36,36 @@ def run_columns(
     return out, int(bad)
 
 
+def run_unit_means(
+    units: npt.NDArray[np.int64], length: int, divisor: float
+) -> npt.NDArray[np.float64]:
+    """Return the means of `length` whole numbers over `divisor`, shape (1, rows)."""
+    out = np.empty((1, units.size))
+    _compiled_means()(units, length, divisor, out[0])
+    return out
+
+
+@functools.cache
+def _compiled_means() -> Loop:
+    import numba
+
+    compile_loop = numba.njit(cache=True, nogil=True, error_model="numpy")
+    loop: Loop = compile_loop(_loop_means)
+    return loop
+
+
+def _loop_means(units: Any, length: int, divisor: float, out: Any) -> int:
+    total = 0
+    for row in range(min(length - 1, units.size)):
+        total += units[row]
+        out[row] = np.nan
+    for row in range(length - 1, units.size):
+        total += units[row]
+        out[row] = total / divisor
+        total -= units[row - length + 1]
+    return 0
+
+
 @functools.cache
 def _compiled(formula: Formula, inputs: int) -> Loop:
     import numba

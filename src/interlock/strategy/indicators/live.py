@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from interlock.strategy.indicators.compiler import run_columns
+from interlock.strategy.indicators.compiler import run_columns, run_unit_means
 from interlock.strategy.indicators.memo import active_memo
 
 Column = npt.NDArray[np.float64]
@@ -141,6 +141,27 @@ def columns_of(indicator: Indicator, *columns: Input) -> npt.NDArray[np.float64]
     start = (indicator._state, indicator._ring, indicator._fixed, indicator.outputs)
     formula = type(indicator).formula
     return _columns(name, formula, start, columns)
+
+
+def unit_means(units: npt.NDArray[np.int64], length: int, divisor: float) -> Column:
+    """Means of `length` whole numbers over `divisor`: `sma_update` where its sums are exact.
+
+    A sum of whole numbers is the same in any order and one division rounds it, so this is that
+    formula to the last bit, without its checks and with the sum in a register.
+    """
+    memo = active_memo()
+    key: tuple[Hashable, ...] = ()
+    if memo is not None:
+        key = ("unit_means", length, divisor, _token(units))
+        known = memo.get(key)
+        if known is not None:
+            return known[0]
+    out = run_unit_means(units, length, divisor)
+    out.setflags(write=False)
+    if memo is not None:
+        memo.put(key, out, (units,))
+    column: Column = out[0]
+    return column
 
 
 def _columns(
