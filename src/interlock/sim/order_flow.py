@@ -12,8 +12,8 @@ orders and ours stand in one ``OrderBook``, so it is known who stands before us.
 - An order that grows or changes its price goes to the back of its queue, behind us.
 - What we took of an order stays taken while that order stands, one execution per order taken. The
   record goes on as it was: orders behind what we took are not moved, and nobody reacts to us.
-- A change of an order that was never added adds it, a deletion of one is ignored: a record may
-  begin in the middle of a session.
+- Only an addition brings an order in. A change or deletion of an order that does not stand is
+  ignored: recorded venues do send changes after the end of an order.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from interlock.sim.market import Working
 from interlock.sim.matching import Incoming, OrderBook, Resting
 from interlock.sim.messages import Rows
 
-_ADD, _CHANGE, _DELETE = 1, 2, 3
+_ADD, _DELETE = 1, 3
 _OURS = "us"
 
 
@@ -158,7 +158,7 @@ class OrderFlowMarket(DepthMarket):
             if key in self.orders:
                 gone = action == _DELETE or quantity <= 0
                 self._change(ts, self.orders.order(key), price, 0 if gone else quantity)
-            elif action != _DELETE and quantity > 0 and price > 0:
+            elif action == _ADD and quantity > 0 and price > 0:
                 self._add(key, side, price, quantity)
         self.after_message(ts)
 
