@@ -127,7 +127,6 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     from interlock.cli import summary
     from interlock.research.runs import execute, prepare
 
-    watch = summary.Stopwatch()
     spec, loaded = _spec(strategy, given)
     failures.path, failures.parameters = loaded.path, dict(spec.parameters)
     is_silent = given["quiet"] or given["as_text"]
@@ -137,12 +136,12 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
         _announce(prepared, defaulted=not spec.data)
     for line in prepared.warnings:
         click.echo(f"warning: {line}", err=True)
+    watch = summary.Stopwatch()
     with (
         _journal(given["journal"]) as write,
         summary.progress("running", unit="rows", live=_may_be_live(loaded, given)) as advance,
     ):
         result = execute(prepared, command=_command(), progress=advance, write_journal=write)
-    seconds = watch.seconds
     warnings = list(prepared.warnings) + _against_record(spec, result.result_digest)
     folder = None
     if not given["no_save"]:
@@ -152,8 +151,7 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     elif given["quiet"]:
         click.echo(str(folder) if folder is not None else result.result_digest)
     else:
-        rate = prepared.rows / max(seconds, 1e-9)
-        click.echo(f"{prepared.rows:,} rows in {seconds:.1f} s ({rate:,.0f} rows/s)\n")
+        click.echo(f"{summary.speed_line(prepared.rows, watch.seconds)}\n")
         _report(result, folder, warnings[len(prepared.warnings) :], spec)
     if given["show"] and folder is not None and not given["no_report"]:
         click.launch(str(folder / "report.html"))
@@ -209,8 +207,7 @@ def _announce(prepared: Any, *, defaulted: bool) -> None:
     from interlock.cli import summary
 
     spec = prepared.spec
-    shown = " ".join(f"{key}={value}" for key, value in spec.parameters.items())
-    click.echo(f"{prepared.loaded.kind.__name__} {shown}".rstrip())
+    click.echo(f"{prepared.loaded.kind.__name__} {summary.assignments(spec)}".rstrip())
     click.echo(summary.data_line(prepared.dataset))
     if defaulted:
         summary.console().print(

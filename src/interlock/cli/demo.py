@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
+# Averages of about a day and four days, in bars.
 _STRATEGIES = ("ma_cross", "vol_trend")
+_PARAMETERS = {"fast": 80, "slow": 400}  # bars: about a day and four days
+_SLIPPAGE_BPS = 1.0
 _SYMBOL = "BTCUSDT-PERP"
 _STEP = "15m"
 _DAYS = 720
@@ -22,6 +25,7 @@ def demo(results: Path | None, seed: int) -> None:
     """Run two strategies on two years of an invented market and compare them."""
     from interlock.cli import summary
     from interlock.research.catalog import iso
+    from interlock.research.options import RunOptions
     from interlock.research.run_file import RunSpec
     from interlock.research.runs import execute, prepare
     from interlock.research.synthetic import START
@@ -29,10 +33,20 @@ def demo(results: Path | None, seed: int) -> None:
     watch = summary.Stopwatch()
     click.echo(f"[1/3] Making the market: {_SYMBOL}, {_DAYS} days of {_STEP} bars, seed {seed}")
     end = iso(START + _DAYS * _DAY_NS)
-    prepared = []
-    for name in _STRATEGIES:
-        spec = RunSpec(strategy=name, data=(f"synthetic:{_SYMBOL}:{_STEP}",), seed=seed, end=end)
-        prepared.append(prepare(spec))
+    options = RunOptions(slippage="fixed", slippage_bps=_SLIPPAGE_BPS)
+    prepared = [
+        prepare(
+            RunSpec(
+                strategy=name,
+                parameters=_PARAMETERS,
+                data=(f"synthetic:{_SYMBOL}:{_STEP}",),
+                seed=seed,
+                end=end,
+                options=options,
+            )
+        )
+        for name in _STRATEGIES
+    ]
     click.echo(f"      {summary.data_line(prepared[0].dataset)}")
     summary.print_notice(True)
     found: dict[str, Any] = {}
@@ -40,14 +54,11 @@ def demo(results: Path | None, seed: int) -> None:
         title = item.loaded.kind.__name__
         run_watch = summary.Stopwatch()
         with summary.progress(f"      {title}", unit="bars", live=True) as advance:
-            found[title] = execute(
-                item, command=f"interlock backtest {item.loaded.reference}", progress=advance
-            )
-        rate = item.rows / max(run_watch.seconds, 1e-9)
-        shown = " ".join(f"{key}={value}" for key, value in item.spec.parameters.items())
-        head = f"[2/3] {number} of {len(prepared)}:" if len(prepared) > 1 else "[2/3]"
-        click.echo(f"{head} {title} {shown}: {item.rows:,} bars in {run_watch.seconds:.1f} s "
-                   f"({rate:,.0f} bars/s)")  # fmt: skip
+            found[title] = execute(item, command="interlock demo", progress=advance)
+        click.echo(
+            f"[2/3] {number} of {len(prepared)}: {title} {summary.assignments(item.spec)}\n"
+            f"      {summary.speed_line(item.rows, run_watch.seconds)}"
+        )
     click.echo("[3/3] Writing the results and reports\n")
     folders = {title: result.save(results) for title, result in found.items()}
     summary.print_table(found)

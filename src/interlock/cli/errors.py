@@ -58,7 +58,7 @@ class Refusals:
         trace: TracebackType | None,
     ) -> Literal[False]:
         if isinstance(error, KeyboardInterrupt):
-            click.echo("\ninterrupted; nothing was kept of this run", err=True)
+            click.echo("\ninterrupted; nothing unfinished was kept", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
         if isinstance(error, BrokenPipeError):
             return False
@@ -111,8 +111,11 @@ class StrategyFailures:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> Literal[False]:
-        if error is None or not isinstance(error, Exception) or type(error).__name__ == "BdbQuit":
+        if not isinstance(error, Exception):
             return False
+        if type(error).__name__ == "BdbQuit":
+            click.echo("left the debugger; the run ended there and nothing was kept", err=True)
+            raise click.exceptions.Exit(1) from None
         if isinstance(error, click.ClickException | click.exceptions.Exit):
             return False
         own = [item for item in _walk(trace) if _is_own(item.tb_frame)]
@@ -127,8 +130,11 @@ class StrategyFailures:
         if self.everything:
             lines = traceback.format_exception(error)
         elif own:
-            stack = traceback.StackSummary.extract(
-                ((item.tb_frame, item.tb_lineno) for item in own), capture_locals=False
+            frames = zip(
+                _walk(error.__traceback__), traceback.extract_tb(error.__traceback__), strict=True
+            )
+            stack = traceback.StackSummary.from_list(
+                [entry for item, entry in frames if _is_own(item.tb_frame)]
             )
             lines = [*stack.format(), *traceback.format_exception_only(error)]
         else:
@@ -141,7 +147,7 @@ class StrategyFailures:
         if self.parameters:
             shown = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
             click.echo(f"  with {shown}", err=True)
-        if not self.everything and not self.pdb:
+        if own and not self.everything and not self.pdb:
             click.echo("  --pdb looks at the variables there; --traceback shows all", err=True)
 
 

@@ -100,6 +100,17 @@ def data_line(dataset: Any) -> str:
     return f"{named}: {counts}, {text.moment(first)} to {text.moment(last)} UTC"
 
 
+def assignments(spec: Any) -> str:
+    """The parameters of a run in one line."""
+    return " ".join(f"{key}={value}" for key, value in spec.parameters.items())
+
+
+def speed_line(rows: int, seconds: float) -> str:
+    """How long a run took; the speed where it was long enough to mean something."""
+    speed = f" ({rows / seconds:,.0f} rows/s)" if seconds >= 0.5 and rows >= 50_000 else ""
+    return f"{rows:,} rows in {seconds:.1f} s{speed}"
+
+
 def print_table(results: Mapping[str, BacktestResult]) -> None:
     """Key numbers of one or more runs side by side."""
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=len(results) > 1)

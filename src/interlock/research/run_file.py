@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from interlock.research.backtest import BacktestError, RunOptions
+from interlock.model.units import UnitError
+from interlock.research.options import BacktestError, RunOptions, bps_rate
 
 FORMAT = 1
 OFF = "off"
@@ -140,9 +141,23 @@ def read_options(
     chosen = msgspec.to_builtins(start or RunOptions())
     chosen.update({name: None if value == OFF else value for name, value in values.items()})
     try:
-        return msgspec.convert(chosen, RunOptions, strict=False)
+        made = msgspec.convert(chosen, RunOptions, strict=False)
     except msgspec.ValidationError as error:
         raise BacktestError(f"{where} {_first(str(error))}") from None
+    _check_rates(made, where)
+    return made
+
+
+def _check_rates(options: RunOptions, where: str) -> None:
+    """Hold rates to their unit here, where the option still has a name."""
+    for name, value in msgspec.to_builtins(options).items():
+        if name.endswith("_bps") and value is not None:
+            try:
+                bps_rate(value)
+            except UnitError:
+                raise BacktestError(
+                    f"{where} {name}={value!r} is finer than 0.01 basis points; round it"
+                ) from None
 
 
 def options_as_written(options: RunOptions) -> dict[str, Any]:
