@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from interlock.model.instrument import FixedTick, Instrument
 from interlock.research.catalog import (
     Catalog,
     ImportRefused,
@@ -227,15 +228,25 @@ def _from_file(path: Path, catalog: Catalog, request: DataRequest) -> tuple[Colu
         part = scratch.read(entry.instrument, entry.name, start=request.start, end=request.end)
     notes = [f"{path.name}: read as {name} {entry.name}, {entry.rows:,} rows"]
     if not is_known:
-        notes.append(
-            f"{path.name}: tick and lot were taken from the data and the fees from a template; "
-            f"state them with `interlock data import {path} --instrument {name} --tick ... --lot`"
-        )
+        notes.append(_assumed(path, report.instrument))
+    if report.instrument.funding_interval_ns:
+        notes.append(f"{name} comes without funding: the run pays none")
     errors = [item for item in report.findings if item.severity == "error"]
     notes += [
         f"{path.name}: {item.count:,} rows with {item.code}: {item.meaning}" for item in errors
     ]
     return part, notes
+
+
+def _assumed(path: Path, instrument: Instrument) -> str:
+    rule = instrument.price_rule
+    tick = f"tick {instrument.price_text(rule.tick)}, " if isinstance(rule, FixedTick) else ""
+    return (
+        f"assumed of {instrument.id}: {tick}lot {instrument.quantity_text(instrument.lot)} (from "
+        f"the data), fees maker {instrument.maker_rate / 100:g} and taker "
+        f"{instrument.taker_rate / 100:g} bps; state yours with `interlock data import {path.name} "
+        f"--instrument {instrument.id} ...`"
+    )
 
 
 def _instrument_of(path: Path) -> str:
