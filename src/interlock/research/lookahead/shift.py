@@ -1,0 +1,58 @@
+"""The shift test: what is left of the Sharpe ratio when every decision comes one bar late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from interlock.research.backtest import RunOptions, run
+from interlock.research.lookahead.features import RAISED
+from interlock.research.lookahead.verdict import Outcome
+from interlock.strategy.api import Strategy, TargetStrategy
+from interlock.strategy.columns import Dataset
+
+TEST = "shift by one bar"
+
+
+def check_shift(
+    make: Callable[[], Strategy | TargetStrategy], dataset: Dataset, options: RunOptions
+) -> Outcome:
+    """Sharpe as it is and one bar late. For information: a fast honest signal decays as well."""
+    if not dataset.bars:
+        return Outcome(test=TEST, status="skipped", tried="no bars to be late by")
+    strategy = make()
+    try:
+        prompt = run(strategy, dataset, options).metrics["sharpe"]
+        if isinstance(strategy, TargetStrategy):
+            late = run(_made_late(strategy), dataset, options).metrics["sharpe"]
+        else:
+            step_ms = min(part.step_ns for part in dataset.bars) / 1e6
+            slower = msgspec.structs.replace(options, order_latency_ms=step_ms)
+            late = run(make(), dataset, slower).metrics["sharpe"]
+    except RAISED as error:
+        text = f"not available: {type(error).__name__}: {error}"
+        return Outcome(test=TEST, status="skipped", tried=text)
+    return Outcome(test=TEST, status="passed", tried=f"Sharpe {_say(prompt)} -> {_say(late)}")
+
+
+def _made_late(strategy: TargetStrategy) -> TargetStrategy:
+    """The same strategy, which sees each row of its features one bar later."""
+    kind = type(strategy)
+
+    def features(self: TargetStrategy, bars: Any) -> Mapping[str, Any]:
+        made = {}
+        for name, values in kind.features(self, bars).items():
+            column = np.asarray(values, dtype=np.float64)
+            made[name] = np.concatenate([[np.nan], column[:-1]])
+        return made
+
+    strategy.__class__ = type(kind.__name__, (kind,), {"features": features})
+    strategy.warmup += 1
+    return strategy
+
+
+def _say(value: Any) -> str:
+    return "undefined" if value is None or value != value else f"{value:.2f}"
