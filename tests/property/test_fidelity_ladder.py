@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock.model.order import OrderSpec
+from interlock.model.events import OrderFilled
+from interlock.model.order import OrderSpec, OrderType, TimeInForce
 from interlock.sim.depth import DepthMarket
 from interlock.sim.market import Market
 from interlock.sim.order_flow import OrderFlowMarket
 from interlock.sim.quotes import QuoteMarket
-from tests.unit.sim.recorded_flow import SECOND, Step, filled, limit, market, record, true_fills
+from tests.unit.sim.recorded_flow import (
+    COIN,
+    SECOND,
+    Step,
+    filled,
+    limit,
+    market,
+    record,
+    true_fills,
+)
 
 STEPS = 60
 SEEDS = st.integers(0, 2**32)
@@ -124,3 +135,53 @@ def test_other_queue_models_never_fill_after_the_risk_averse(queue: str, case: C
         return
     slow = play(market(DepthMarket), steps, case, spec)
     assert never_before(slow, play(market(DepthMarket, queue), steps, case, spec))
+
+
+def ask_something(of: DepthMarket, generator: np.random.Generator, ts: int, number: int) -> None:
+    """One request of ours at random: a new order of any kind, a cancel or an amendment."""
+    keys = list(of.working)
+    chance = generator.random()
+    if keys and chance < 0.3:
+        of.cancel(ts, keys[int(generator.integers(len(keys)))])
+        return
+    if keys and chance < 0.5:
+        price = int(generator.integers(95, 106)) if chance < 0.4 else 0
+        key = keys[int(generator.integers(len(keys)))]
+        if not of.working[key].is_limit:
+            price = 0
+        of.amend(ts, key, quantity=int(generator.integers(1, 12)), price=price)
+        return
+    side = 1 if generator.random() < 0.5 else -1
+    quantity = int(generator.integers(1, 12))
+    price = int(generator.integers(96, 105))
+    kinds = [
+        limit(side, price, quantity),
+        limit(side, price, quantity, post_only=True),
+        limit(side, price, quantity, time_in_force=TimeInForce.IOC),
+        limit(side, price, quantity, time_in_force=TimeInForce.FOK),
+        limit(side, price, quantity, reduce_only=True),
+        OrderSpec(COIN.id, side, quantity),
+        OrderSpec(COIN.id, side, quantity, OrderType.STOP_MARKET, trigger=100 + side * 3),
+    ]
+    of.submit(ts, f"{number}", kinds[int(generator.integers(len(kinds)))])
+
+
+@pytest.mark.parametrize("kind", [DepthMarket, OrderFlowMarket])
+@settings(max_examples=80)
+@given(seed=SEEDS, trades_first=st.booleans())
+def test_any_requests_keep_the_market_in_order(kind, seed: int, trades_first: bool) -> None:
+    generator = np.random.Generator(np.random.PCG64(seed))
+    of = market(kind, "power")
+    for number, step in enumerate(record(seed, STEPS, 40_000_000)):
+        step.play(of, trades_first=trades_first)
+        ask_something(of, generator, step.ts, number)
+        resting = [o for o in of.working.values() if o.rested and o.is_limit]
+        queued = [order for queue in of._queues.values() for order in queue.orders]
+        assert sorted(o.client_order_id for o in queued) == sorted(
+            o.client_order_id for o in resting
+        )
+        assert all(order.ahead >= 0 and order.leaves > 0 for order in resting)
+        assert all(order.side * order.price in of._queues for order in resting)
+        assert of._top_buy >= max((o.price for o in resting if o.side > 0), default=0)
+        assert of._top_sell <= min((o.price for o in resting if o.side < 0), default=1 << 62)
+    assert of.trades == sum(isinstance(report, OrderFilled) for report in of.reports)

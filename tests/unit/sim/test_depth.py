@@ -68,6 +68,15 @@ def test_what_was_taken_stays_taken_until_the_level_falls_below_it() -> None:
     assert fills(of) == [("a", 4, 101), ("b", 1, 102), ("c", 3, 101), ("c", 1, 102), ("d", 1, 101)]
 
 
+def test_what_was_taken_is_no_more_than_the_level_has_shown_since() -> None:
+    of = started()
+    of.submit(2, "a", OrderSpec(COIN.id, 1, 4))
+    show(of, 3, (-1, 101, 2))
+    show(of, 4, (-1, 101, 6))
+    of.submit(5, "b", limit(1, 101, 9, time_in_force=TimeInForce.IOC))
+    assert fills(of) == [("a", 4, 101), ("b", 4, 101)]
+
+
 def test_limit_takes_up_to_its_price_and_rests() -> None:
     of = started()
     of.submit(2, "a", limit(1, 102, 15))

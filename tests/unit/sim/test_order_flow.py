@@ -104,6 +104,16 @@ def test_sweep_reaches_us_whoever_tells_first(trade_first: bool) -> None:
     assert ahead(of) == 0
 
 
+def test_order_that_goes_after_its_trade_was_told_moves_nobody_again() -> None:
+    of = started()
+    of.submit(2, "a", limit(1, 99))
+    of.on_trade(3, 99, 6, -1)
+    tell(of, 4, (1, DELETE, 1, 99, 0), (2, CHANGE, 1, 99, 4))
+    assert ahead(of) == 4
+    of.on_trade(SECOND, 99, 1, -1)
+    assert ahead(of) == 3
+
+
 def test_growth_and_a_new_price_go_to_the_back() -> None:
     of = started()
     of.submit(2, "a", limit(1, 99))
