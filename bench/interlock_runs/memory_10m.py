@@ -1,18 +1,18 @@
 """S1 over 10,000,000 bars through the kernel: the peak against the columns it used."""
 
 from bench import workloads
-from bench.interlock_runs.workbench import BARS, VERSION, Cross, bar_set
+from bench.interlock_runs.workbench import BARS, VERSION, CrossSigns, bar_set
 from bench.measure import Stopwatch, emit, peak_rss_mb
 from interlock.research.backtest import run
 
 COUNT = 10_000_000
 
 if __name__ == "__main__":
-    run(Cross(), bar_set(first=25_000), BARS)
+    run(CrossSigns(), bar_set(first=25_000), BARS)
     imported = peak_rss_mb()
     dataset = bar_set(COUNT)
     with Stopwatch() as watch:
-        result = run(Cross(), dataset, BARS)
+        result = run(CrossSigns(), dataset, BARS)
     emit(
         "Interlock",
         "memory_10m",

@@ -14,7 +14,7 @@ from interlock.model.order import OrderSpec, OrderType
 from interlock.research.backtest import RunOptions
 from interlock.strategy.api import Strategy, TargetStrategy
 from interlock.strategy.columns import BarColumns, Dataset, QuoteColumns, TradeColumns
-from interlock.strategy.indicators import Sma, shift, sma
+from interlock.strategy.indicators import Sma, crossed_above, crossed_below, shift, sma
 from interlock.strategy.parameters import param
 
 VERSION = interlock.__version__
@@ -99,6 +99,24 @@ class Cross(TargetStrategy):
         if f.quick > f.calm:
             return 1.0 if f.was_quick <= f.was_calm else position
         return 0.0
+
+
+class CrossSigns(TargetStrategy):
+    """S1 with one column: +1 on a cross up, -1 on a cross down, else 0."""
+
+    sizing = "quantity"
+
+    def features(self, bars: Any) -> dict[str, Any]:
+        quick, calm = sma(bars.close, workloads.FAST), sma(bars.close, workloads.SLOW)
+        sign = crossed_above(quick, calm).astype(np.float64)
+        sign[crossed_below(quick, calm)] = -1.0
+        return {"sign": sign}
+
+    @staticmethod
+    def target(f: Any, position: float) -> float:
+        if f.sign > 0.0:
+            return 1.0
+        return 0.0 if f.sign < 0.0 else position
 
 
 class CrossEvents(Strategy):

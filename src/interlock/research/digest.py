@@ -24,5 +24,5 @@ def result_digest(
     for column in (*fills, equity, np.array([wallet, *quantities], np.int64)):
         array = np.ascontiguousarray(column, dtype="<i8")
         total.update(len(array).to_bytes(8, "little"))
-        total.update(array.tobytes())
+        total.update(array.data)
     return total.hexdigest()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +16,8 @@ from interlock.strategy.columns import BarColumns, Dataset, QuoteColumns
 
 Integers = NDArray[np.int64]
 CHUNK = 1 << 18
-ROWS_MAX = 1_000_000
+ROWS_MAX = 200_000
+DAY_NS = 86_400 * 10**9
 MINUTE_NS = 60 * 10**9
 
 
@@ -32,7 +32,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Curve:
-    """Equity at every sample: ``units`` exact, ``frame`` thinned to at most a million rows."""
+    """Equity at every sample: ``units`` exact, ``frame`` thinned where they are many."""
 
     ts: Integers
     units: Integers
@@ -78,15 +78,13 @@ def sample_times(dataset: Dataset, changes: Sequence[AccountRow]) -> Integers:
 def curve(dataset: Dataset, changes: Sequence[AccountRow], cash: int) -> Curve:
     """Wallet plus open profit at each sample."""
     times = sample_times(dataset, changes)
-    marks = marks_of(dataset)
+    books = _Books(times, marks_of(dataset), changes, cash)
     units = np.empty(len(times), np.int64)
-    keep = _thinned(len(times))
-    parts: list[dict[str, Any]] = []
-    for low, high, chunk in _chunks(times, marks, changes, cash):
-        units[low:high] = chunk["equity"]
-        wanted = keep[(keep >= low) & (keep < high)] - low
-        parts.append({key: values[wanted] for key, values in chunk.items()})
-    return Curve(times, units, _frame(times[keep], parts))
+    for low in range(0, len(times), CHUNK):
+        rows = np.arange(low, min(low + CHUNK, len(times)))
+        units[low : low + CHUNK] = books.at(rows)["equity"]
+    kept = _kept(times, units)
+    return Curve(times, units, _frame(times[kept], books.at(kept)))
 
 
 def _finest(bars: Sequence[BarColumns]) -> list[BarColumns]:
@@ -98,71 +96,79 @@ def _finest(bars: Sequence[BarColumns]) -> list[BarColumns]:
     return [found[key] for key in sorted(found)]
 
 
-def _thinned(total: int) -> Integers:
+def _kept(times: Integers, units: Integers) -> Integers:
+    """The rows of the frame: all, or an even choice with every day's last and the worst fall."""
+    total = len(times)
     if total <= ROWS_MAX:
         return np.arange(total, dtype=np.int64)
-    return np.unique(np.linspace(0, total - 1, ROWS_MAX).astype(np.int64))
+    even = np.linspace(0, total - 1, ROWS_MAX).astype(np.int64)
+    midnights = np.arange(int(times[0]) // DAY_NS + 1, int(times[-1]) // DAY_NS + 1) * DAY_NS
+    days = np.maximum(np.searchsorted(times, midnights, "right") - 1, 0)
+    return np.unique(np.concatenate([even, days, _worst_fall(units)]))
 
 
-def _chunks(
-    times: Integers, marks: Sequence[Marks], changes: Sequence[AccountRow], cash: int
-) -> Iterator[tuple[int, int, dict[str, NDArray[Any]]]]:
-    wallet = _Steps(times, [(row.ts, row.wallet) for row in changes], cash)
-    held = [
-        (
-            mark,
-            _Steps(
-                times,
-                [(r.ts, r.quantity) for r in changes if r.instrument == mark.instrument.id],
-                0,
-            ),
-            _Steps(
-                times, [(r.ts, r.cost) for r in changes if r.instrument == mark.instrument.id], 0
-            ),
-        )
-        for mark in marks
-    ]
-    for low in range(0, len(times), CHUNK):
-        high = min(low + CHUNK, len(times))
-        money = wallet.values(low, high)
-        unrealized = np.zeros(high - low, np.int64)
-        net = np.zeros(high - low, np.int64)
-        gross = np.zeros(high - low, np.int64)
-        for mark, quantity, cost in held:
-            if not quantity.moves:
-                continue
-            value = _value(mark, times[low:high], quantity.values(low, high))
-            unrealized += value - cost.values(low, high)
+def _worst_fall(units: Integers) -> Integers:
+    """Rows of the peak and the trough of the largest relative fall."""
+    peak, deepest, trough = int(units[0]), 0.0, 0
+    for low in range(0, len(units), CHUNK):
+        part = units[low : low + CHUNK]
+        peaks = np.maximum.accumulate(np.maximum(part, peak))
+        falls = 1.0 - part / np.maximum(peaks, 1)
+        row = int(falls.argmax())
+        if falls[row] > deepest:
+            deepest, trough = float(falls[row]), low + row
+        peak = int(peaks[-1])
+    return np.array([int(units[: trough + 1].argmax()), trough], np.int64)
+
+
+class _Books:
+    """The account's money and positions at any rows of the samples."""
+
+    def __init__(
+        self, times: Integers, marks: Sequence[Marks], changes: Sequence[AccountRow], cash: int
+    ) -> None:
+        self.times = times
+        self.wallet = _Steps(times, [(row.ts, row.wallet) for row in changes], cash)
+        self.held: list[tuple[Marks, _Steps, _Steps]] = []
+        for mark in marks:
+            own = [row for row in changes if row.instrument == mark.instrument.id]
+            if own:
+                quantity = _Steps(times, [(row.ts, row.quantity) for row in own], 0)
+                cost = _Steps(times, [(row.ts, row.cost) for row in own], 0)
+                self.held.append((mark, quantity, cost))
+
+    def at(self, rows: Integers) -> dict[str, Integers]:
+        """Money units at some rows: equity, wallet, unrealized, net and gross value."""
+        wallet = self.wallet.values(rows)
+        unrealized, net, gross = (np.zeros(len(rows), np.int64) for _ in range(3))
+        for mark, quantity, cost in self.held:
+            value = _value(mark, self.times[rows], quantity.values(rows))
+            unrealized += value - cost.values(rows)
             net += value
             gross += np.abs(value)
-        yield (
-            low,
-            high,
-            {
-                "equity": money + unrealized,
-                "wallet": money,
-                "unrealized": unrealized,
-                "net": net,
-                "gross": gross,
-            },
-        )
+        return {
+            "equity": wallet + unrealized,
+            "wallet": wallet,
+            "unrealized": unrealized,
+            "net": net,
+            "gross": gross,
+        }
 
 
 class _Steps:
-    """A value that changes at some times, read at ranges of samples."""
+    """A value that changes at some times, read at any rows."""
 
     def __init__(self, times: Integers, moves: list[tuple[int, int]], first: int) -> None:
-        self.moves = moves
         ts = np.fromiter((ts for ts, _ in moves), np.int64, len(moves))
         self._rows = np.searchsorted(times, ts, "left")
-        self._values = np.fromiter(
-            (first, *(value for _, value in moves)), np.int64, len(moves) + 1
-        )
+        values = (first, *(value for _, value in moves))
+        self._values = np.fromiter(values, np.int64, len(moves) + 1)
 
-    def values(self, low: int, high: int) -> Integers:
-        """The value after every change at or before each sample."""
-        index = np.searchsorted(self._rows, np.arange(low, high), "right")
-        return self._values[index]
+    def values(self, rows: Integers) -> Integers:
+        """The value after every change at or before each row; rows ascend."""
+        if not len(self._values) - 1:
+            return np.full(len(rows), self._values[0])
+        return self._values[np.searchsorted(self._rows, rows, "right")]
 
 
 def _value(mark: Marks, times: Integers, quantity: Integers) -> Integers:
@@ -186,26 +192,18 @@ def _value(mark: Marks, times: Integers, quantity: Integers) -> Integers:
     return np.asarray(quotient + up, np.int64)
 
 
-def _frame(ts: Integers, parts: list[dict[str, Any]]) -> pl.DataFrame:
-    if not parts:
-        parts = [
-            {
-                key: np.empty(0, np.int64)
-                for key in ("equity", "wallet", "unrealized", "net", "gross")
-            }
-        ]
-    whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    equity = whole["equity"] / MONEY_SCALE
-    net = whole["net"] / MONEY_SCALE
+def _frame(ts: Integers, money: dict[str, Integers]) -> pl.DataFrame:
+    equity = money["equity"] / MONEY_SCALE
+    net = money["net"] / MONEY_SCALE
     return pl.DataFrame(
         {
             "ts": ts,
             "equity": equity,
-            "equity_units": whole["equity"],
-            "cash": whole["wallet"] / MONEY_SCALE,
-            "unrealized": whole["unrealized"] / MONEY_SCALE,
+            "equity_units": money["equity"],
+            "cash": money["wallet"] / MONEY_SCALE,
+            "unrealized": money["unrealized"] / MONEY_SCALE,
             "exposure": np.divide(net, equity, out=np.zeros_like(net), where=equity > 0),
-            "gross_notional": whole["gross"] / MONEY_SCALE,
+            "gross_notional": money["gross"] / MONEY_SCALE,
         }
     )
 

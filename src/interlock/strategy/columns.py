@@ -125,7 +125,7 @@ class BarColumns(Columns):
 
     kind = "bars"
 
-    @property
+    @cached_property
     def close_ts(self) -> Integers:
         """When each bar is complete."""
         return self.ts + self.step_ns

@@ -118,9 +118,8 @@ def _sums_exactly(column: Prices, length: int) -> bool:
     """Whether ``sma_update`` would stay in its exact branch on the whole column."""
     if column.units is None or column.exponent > DECIMALS:
         return False
-    return whole_number("length", length) * column.largest * 10 ** (
-        DECIMALS - column.exponent
-    ) < int(EXACT)
+    finest: int = column.largest * 10 ** (DECIMALS - column.exponent)
+    return whole_number("length", length) * finest < int(EXACT)
 
 
 def ema_update(state: Cells, ring: Cells, fixed: tuple[Period], count: int, value: float) -> float:

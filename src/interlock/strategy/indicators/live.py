@@ -155,7 +155,8 @@ def unit_means(units: npt.NDArray[np.int64], length: int, divisor: float) -> Col
         key = ("unit_means", length, divisor, _token(units))
         known = memo.get(key)
         if known is not None:
-            return known[0]
+            kept: Column = known[0]
+            return kept
     out = run_unit_means(units, length, divisor)
     out.setflags(write=False)
     if memo is not None:
