@@ -7,16 +7,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from interlock.kernel.journal import Journal
+from interlock.kernel.state import Limits, State
 from interlock.model.events import Event, OrderFilled
 from interlock.model.instrument import FixedTick, Instrument, InstrumentKind
 from interlock.model.order import OrderSpec, OrderType
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.depth import DepthMarket
+from interlock.sim.exchange import Exchange
 from interlock.sim.market import Market
 from interlock.sim.matching import Incoming, OrderBook
 from interlock.sim.order_flow import OrderFlowMarket
 from interlock.sim.quotes import QuoteMarket
+from interlock.sim.record import Recorder
+from interlock.sim.replay import Replay
+from interlock.sim.session import Session
+from interlock.strategy.api import Strategy
+from interlock.strategy.columns import Dataset
 
 COIN = Instrument(
     id="COIN-PERP.TEST",
@@ -94,6 +102,23 @@ class Step:
     def _trade(self, of: Market) -> None:
         for trade in self.trades:
             of.on_trade(self.ts, *trade)
+
+
+def replay(instrument: Instrument, dataset: Dataset, strategy: Strategy, **options) -> Session:
+    """A whole run of one strategy over recorded books."""
+    cash = 10**14
+    state = State(
+        currency=instrument.quote, cash=cash, instruments=[instrument],
+        limits=Limits(leverage_max_ratio=None),
+    )  # fmt: skip
+    state.add("test", strategy, cash)
+    kind = "orders" if dataset.orders else "depth"
+    exchange = Exchange([(instrument, kind)], cash=cash, options=VenueOptions(**options))
+    session = Session(state, exchange, journal=Journal(), recorder=Recorder())
+    run = Replay(session, dataset)
+    run.prepare()
+    run.run()
+    return session
 
 
 def record(seed: int, steps: int, gap_ns: int) -> list[Step]:

@@ -6,15 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from interlock.kernel.journal import Journal
-from interlock.kernel.state import Limits, State
 from interlock.model.events import OrderAccepted, OrderExpired, OrderFilled, OrderTriggered
 from interlock.model.instrument import Instrument
 from interlock.model.market import Book
 from interlock.model.order import OrderSpec, OrderType, TimeInForce
-from interlock.sim.costs import Latency, VenueOptions
+from interlock.sim.costs import Latency
 from interlock.sim.depth import ECHO_NS, DepthMarket, after_cancel, queue_power
-from interlock.sim.exchange import Exchange
 from interlock.sim.messages import (
     SKIP,
     SNAPSHOT,
@@ -23,12 +20,9 @@ from interlock.sim.messages import (
     message_kinds,
     message_starts,
 )
-from interlock.sim.record import Recorder
-from interlock.sim.replay import Replay
-from interlock.sim.session import Session
 from interlock.strategy.api import Strategy
 from interlock.strategy.columns import Dataset, DepthColumns, TradeColumns
-from tests.unit.sim.recorded_flow import COIN, fills, limit, market, show
+from tests.unit.sim.recorded_flow import COIN, fills, limit, market, replay, show
 
 LATER = 2 * ECHO_NS
 START = [(1, 99, 10), (1, 98, 5), (-1, 101, 4), (-1, 102, 6), (-1, 103, 20)]
@@ -342,22 +336,6 @@ class Watcher(Strategy):
 
     def on_fill(self, fill) -> None:
         self.sizes.append((fill.quantity, fill.price, fill.is_maker))
-
-
-def replay(instrument: Instrument, dataset: Dataset, strategy: Strategy, **options) -> Session:
-    cash = 10**14
-    state = State(
-        currency=instrument.quote, cash=cash, instruments=[instrument],
-        limits=Limits(leverage_max_ratio=None),
-    )  # fmt: skip
-    state.add("test", strategy, cash)
-    kind = "orders" if dataset.orders else "depth"
-    exchange = Exchange([(instrument, kind)], cash=cash, options=VenueOptions(**options))
-    session = Session(state, exchange, journal=Journal(), recorder=Recorder())
-    run = Replay(session, dataset)
-    run.prepare()
-    run.run()
-    return session
 
 
 @pytest.mark.parametrize("feed_ns", [0, 5])

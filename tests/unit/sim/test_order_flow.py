@@ -12,8 +12,7 @@ from interlock.model.order import OrderSpec, TimeInForce
 from interlock.sim.order_flow import OrderFlowMarket
 from interlock.strategy.api import Strategy
 from interlock.strategy.columns import Dataset, OrderColumns, TradeColumns
-from tests.unit.sim.recorded_flow import COIN, SECOND, fills, limit, market, show, tell
-from tests.unit.sim.test_depth import replay
+from tests.unit.sim.recorded_flow import COIN, SECOND, fills, limit, market, replay, show, tell
 
 ADD, CHANGE, DELETE = 1, 2, 3
 
