@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from interlock.strategy.api import Followed, Strategy, TargetStrategy
 from interlock.strategy.columns import Dataset
 
 NAME = "checked"
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
+_EXAMPLES = _PACKAGE + "examples" + os.sep
 
 
 class PeekedAhead(Exception):
@@ -190,10 +192,15 @@ def author_line(frame: Any) -> str:
     """``file.py:12`` of the nearest frame outside this package; empty when there is none."""
     while frame is not None:
         path = frame.f_code.co_filename
-        if not path.startswith(_PACKAGE) and not path.startswith("<"):
+        if _is_authored(path):
             return f"{Path(path).name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
+
+
+def _is_authored(path: str) -> bool:
+    is_ours = path.startswith(_PACKAGE) and not path.startswith(_EXAMPLES)
+    return not is_ours and not path.startswith("<") and "site-packages" not in path
 
 
 def _line_of_error(error: Exception) -> str:
@@ -202,7 +209,7 @@ def _line_of_error(error: Exception) -> str:
     found, trace = "", error.__traceback__
     while trace is not None:
         path = trace.tb_frame.f_code.co_filename
-        if not path.startswith(_PACKAGE):
+        if _is_authored(path):
             found = f"{Path(path).name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
