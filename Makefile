@@ -36,6 +36,10 @@ capabilities: $(READY) ## Promises proved by a test / total, by section
 bench: $(READY) ## Measure speed and memory against floors and peers, in one run
 	@$(BIN)/python -m bench
 
+.PHONY: bench-peers
+bench-peers: $(READY) ## Install the libraries that bench compares with, each in its own place
+	@$(BIN)/python -m bench.setup
+
 ##@ Maintain
 .PHONY: setup
 setup: $(READY) ## Create .venv and install the locked dependencies

@@ -11,7 +11,7 @@ FUNCTION_LINES = 60
 FILE_LINES = 500
 CLASS_METHODS = 20
 PARAMETERS = 6
-POSITIONAL = 2
+POSITIONAL = 3
 NESTING = 4
 
 _BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
@@ -96,7 +96,7 @@ def parameters(source: Source) -> Iterator[Finding]:
                 function.lineno,
                 "positional",
                 f"{function.name} takes {positional} parameters by position, more than "
-                f"{POSITIONAL}; put a * before the third",
+                f"{POSITIONAL}; put a * after them",
             )
 
 
