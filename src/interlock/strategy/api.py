@@ -257,25 +257,29 @@ class Strategy(Parametrized):
         target: Number | None = None,
         entry: Number | None = None,
         instrument: str = "",
-        tag: str = "",
     ) -> int:
         """An entry (market, or limit at ``entry``) with a stop and a target that cancel each other.
 
-        Returns the entry's reference; the stop has the next one, the target the one after.
+        Returns the entry's reference; the stop has the next one, the target the one after. Their
+        tags are entry, stop and target.
         """
         traded = self._instrument(instrument)
         size = quantity_units(traded, quantity)
         level = 0 if entry is None else price_units(traded, entry, up=side < 0)
         kind = OrderType.MARKET if entry is None else OrderType.LIMIT
-        parent = self.place(OrderSpec(traded.id, side, size, kind, level, tag=tag))
-        exits = {"reduce_only": True, "oco": parent, "parent": parent, "tag": tag}
+        parent = self.place(OrderSpec(traded.id, side, size, kind, level, tag="entry"))
+        exits: dict[str, Any] = {"reduce_only": True, "oco": parent, "parent": parent}
         trigger = price_units(traded, stop, up=side < 0)
         self.place(
-            OrderSpec(traded.id, -side, size, OrderType.STOP_MARKET, 0, trigger, **_options(exits))
+            OrderSpec(
+                traded.id, -side, size, OrderType.STOP_MARKET, 0, trigger, tag="stop", **exits
+            )
         )
         if target is not None:
             goal = price_units(traded, target, up=side > 0)
-            self.place(OrderSpec(traded.id, -side, size, OrderType.LIMIT, goal, **_options(exits)))
+            self.place(
+                OrderSpec(traded.id, -side, size, OrderType.LIMIT, goal, tag="target", **exits)
+            )
         return parent
 
     def target_exposure(
