@@ -118,7 +118,7 @@ class StrategyFailures:
             raise click.exceptions.Exit(1) from None
         if isinstance(error, click.ClickException | click.exceptions.Exit):
             return False
-        own = [item for item in _walk(trace) if _is_own(item.tb_frame)]
+        own = _own(trace)
         if not own and not (isinstance(error, SyntaxError) and error.filename):
             return False
         self._show(error, own)
@@ -127,21 +127,20 @@ class StrategyFailures:
         raise click.exceptions.Exit(1) from None
 
     def _show(self, error: Exception, own: list[TracebackType]) -> None:
+        trace = error.__traceback__
         if self.everything:
             lines = traceback.format_exception(error)
         elif own:
-            frames = zip(
-                _walk(error.__traceback__), traceback.extract_tb(error.__traceback__), strict=True
-            )
+            entries = zip(_walk(trace), traceback.extract_tb(trace), strict=True)
             stack = traceback.StackSummary.from_list(
-                [entry for item, entry in frames if _is_own(item.tb_frame)]
+                [entry for item, entry in entries if item in own]
             )
             lines = [*stack.format(), *traceback.format_exception_only(error)]
         else:
             lines = traceback.format_exception_only(error)
         click.echo(_headline(error, own), err=True)
         click.echo("".join(lines).rstrip(), err=True)
-        where = moment_of(error.__traceback__)
+        where = moment_of(trace)
         if where:
             click.echo(f"  while handling {where}", err=True)
         if self.parameters:
@@ -189,20 +188,30 @@ def _walk(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
+def _own(trace: TracebackType | None) -> list[TracebackType]:
+    """The frames of the user's code: those that ours called, whoever called us."""
+    frames = list(_walk(trace))
+    first = next(
+        (at for at, item in enumerate(frames) if _file(item.tb_frame).startswith(_PACKAGE)),
+        len(frames),
+    )
+    return [item for item in frames[first:] if _is_own(item.tb_frame)]
+
+
+def _file(frame: FrameType) -> str:
+    return os.path.abspath(frame.f_code.co_filename)
+
+
 def _is_own(frame: FrameType) -> bool:
     """Whether a frame is code of the user: not ours, not the library's, not a package's."""
-    name = frame.f_code.co_filename
-    if name.startswith("<"):
+    if frame.f_code.co_filename.startswith("<"):
         return False
-    name = os.path.abspath(name)
+    name = _file(frame)
     if name.startswith(_PACKAGE):
         return name.startswith(_EXAMPLES)
-    inside = (os.path.dirname(os.__file__), "site-packages", "dist-packages")
-    is_program = name == os.path.abspath(sys.argv[0] or "-")
-    return (
-        not is_program
-        and not name.startswith(inside[0])
-        and not any(f"{os.sep}{folder}{os.sep}" in name for folder in inside[1:])
+    packages = ("site-packages", "dist-packages")
+    return not name.startswith(os.path.dirname(os.__file__)) and not any(
+        f"{os.sep}{folder}{os.sep}" in name for folder in packages
     )
 
 
