@@ -9,7 +9,13 @@ from interlock.kernel.positions import (
     maintenance_margin,
 )
 from interlock.model.instrument import Instrument
-from interlock.model.units import MONEY_SCALE, RATE_SCALE, div_away_from_zero, div_ceil
+from interlock.model.units import (
+    MONEY_SCALE,
+    RATE_SCALE,
+    div_away_from_zero,
+    div_ceil,
+    div_toward_zero,
+)
 
 
 class Account:
@@ -82,12 +88,16 @@ class Account:
         return "margin is insufficient" if needed > self.free_margin(instrument.id) else None
 
     def affordable(self, instrument: Instrument, side: int, quantity: int, price: int) -> int:
-        """How much of a buy the free cash pays, fee included, in quantity units cut to the lot."""
-        if _carries_margin(instrument) or side < 0:
+        """What a paid-for account can trade of this, in quantity units cut to the lot.
+
+        A buy is bounded by what the free cash pays, fee included, a sale by what is held.
+        """
+        if _carries_margin(instrument):
             return quantity
         held = self.position(instrument).quantity
-        if held < 0:
-            return quantity
+        if side < 0:
+            fits = max(0, min(quantity, held))
+            return fits - fits % instrument.lot
         notional = instrument.notional(price, quantity, "ceil")
         cash = self.free_cash()
         total = notional + max(0, instrument.fee(notional, instrument.taker_rate))
@@ -113,7 +123,8 @@ class Account:
             if rate_mark is None or self.balances.get(asset, 0) <= 0:
                 asset = instrument.quote
             else:
-                converted = div_away_from_zero(fee * MONEY_SCALE, rate_mark)
+                divide = div_away_from_zero if fee > 0 else div_toward_zero
+                converted = divide(fee * MONEY_SCALE, rate_mark)
                 self.balances[asset] -= converted
                 return converted, asset
         self.wallet -= fee

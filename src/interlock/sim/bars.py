@@ -3,10 +3,10 @@
 Rules of this file. Orders that arrive between bars trade at the next open, and gaps fill at the
 open, never at the untouched level. Inside the bar the price walks the path above; an order trades
 when the walk reaches its level, a resting limit only when the price trades through it (or touches
-it, by choice). Where a stop and a target of one pair both lie inside the bar, the walk visits the
-stop first and the bar is counted as ambiguous. A target whose entry filled inside the same bar
-fills only on the last leg, because before that its order with the entry is not known. At most a
-share of the bar's volume is ours.
+it, by choice). Where a stop and a target of one position both lie inside the bar, the walk visits
+the stop first and the bar is counted as ambiguous. A target whose entry filled inside the same bar
+fills only when the close lies beyond it, because before that its order with the entry is not known.
+At most a share of the bar's volume is ours.
 
 The walk stops after each execution, so that the kernel can answer before the price moves on.
 """
@@ -60,13 +60,16 @@ class BarMarket(Market):
         self._bar = bar
         self._volume = bar.volume_units
         self._budget = self._cap(self._volume)
+        if self.instrument.borrow_rate_daily:
+            self.pay_borrow(bar.ts_open)
         self._set_price(bar.open_units)
         self._legs = []
+        # Also with nothing of ours: what arrives late meets this bar's open like everything else.
+        self._moment = _OPEN
         if not self.working and not self.account.position(self.instrument).quantity:
             return
         if self._expiring:
-            self.expire(bar.ts_open + bar.step_ns - 1)
-        self._moment = _OPEN
+            self.expire(bar.ts_open)
         level = self.account.liquidation_level(self.instrument)
         if level is not None and self._is_liquidated(level, self._price):
             self.liquidate(self._price)
@@ -92,6 +95,9 @@ class BarMarket(Market):
         if not self.working and not held:
             self._end(bar)
             return False
+        if self._expiring:
+            # What ends inside the bar has seen its open and no proof of more.
+            self.expire(bar.ts_event - 1)
         self.ts = bar.ts_event
         self._moment = _WALK
         first, second = bar.low_units, bar.high_units
@@ -136,12 +142,16 @@ class BarMarket(Market):
 
     def danger(self) -> tuple[int, int]:
         """Prices outside which the position is liquidated: (floor, ceiling) in price units."""
+        if (
+            self.instrument.borrow_rate_daily
+            and self.account.position(self.instrument).quantity < 0
+        ):
+            # Borrowed: every bar may begin a day that costs.
+            return NEVER, 0
         level = self.account.liquidation_level(self.instrument)
         if level is None:
-            return 0, 1 << 62
-        return (
-            (level, 1 << 62) if self.account.position(self.instrument).quantity > 0 else (0, level)
-        )
+            return 0, NEVER
+        return (level, NEVER) if self.account.position(self.instrument).quantity > 0 else (0, level)
 
     def end_decision(self) -> None:
         """After the strategies decided on the close: nothing trades until the next open."""
@@ -171,6 +181,7 @@ class BarMarket(Market):
 
     def _meet_open(self, order: Working) -> None:
         price = self._price
+        order.mid_bar = False
         if order.armed:
             self._follow(order, price)
             if self._is_triggered(order, price):
@@ -181,8 +192,11 @@ class BarMarket(Market):
             self._take(order, price)
             self.settle(order)
         elif self.crosses(order):
-            # A limit that rested is filled by the gap as a maker, at the open that is its gain.
-            self._trade(order, price, is_maker=order.rested, reference=price)
+            if order.rested or order.spec.post_only:
+                # A limit that rested is filled by the gap as a maker, at the open: its gain.
+                self._trade(order, price, is_maker=True, reference=price)
+            else:
+                self._take(order, price)
             self.settle(order)
         elif order.spec.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             self.settle(order)
@@ -237,9 +251,9 @@ class BarMarket(Market):
             )
         if not order.is_limit or not self._budget:
             return None
+        if order.mid_bar:
+            return self._late_level(order, goal)
         if (order.side > 0) == rising:
-            return None
-        if order.mid_bar and len(self._legs) > 1:
             return None
         level = order.price
         if self.options.touch_fills:
@@ -250,6 +264,16 @@ class BarMarket(Market):
             return None
         return max(level, self._price) if rising else min(level, self._price)
 
+    def _late_level(self, order: Working, goal: int) -> int | None:
+        """Where an order that came during the walk trades: only a close beyond it is proof."""
+        if len(self._legs) > 1:
+            return None
+        beyond = (order.price - goal) * order.side
+        if beyond < 0 or (not beyond and not self.options.touch_fills):
+            return None
+        low, high = sorted((self._price, goal))
+        return order.price if low <= order.price <= high else goal
+
     def _reach(self, order: Working, level: int) -> None:
         if order.armed:
             self.trigger(order)
@@ -258,27 +282,20 @@ class BarMarket(Market):
         self._trade(order, order.price, is_maker=True, reference=order.price)
 
     def _ambiguous_side(self, bar: Bar) -> int:
-        """+1 when a pair's stop lies above inside the bar with its target, -1 below, else 0."""
+        """+1 when exits' stop lies above inside the bar with their target, -1 below, else 0."""
         if len(self.working) < 2:
             return 0
         low, high = bar.low_units, bar.high_units
-        stops: dict[int, int] = {}
+        stops: set[int] = set()
         goals: set[int] = set()
         for order in self.working.values():
-            if not order.spec.oco:
+            if not order.spec.oco and not order.spec.reduce_only:
                 continue
-            if order.spec.type in _STOPS and order.armed:
-                level = self._trigger_level(order)
-                if low <= level <= high:
-                    stops[order.spec.oco] = order.side
-            else:
-                level = order.price or order.trigger
-                if low <= level <= high:
-                    goals.add(order.spec.oco)
-        for pair, side in stops.items():
-            if pair in goals:
-                return side
-        return 0
+            is_stop = order.armed and order.spec.type in _STOPS
+            level = self._trigger_level(order) if is_stop else order.price or order.trigger
+            if low <= level <= high:
+                (stops if is_stop else goals).add(order.side)
+        return next((side for side in (1, -1) if side in stops and side in goals), 0)
 
     # Triggers.
     def _trigger_level(self, order: Working) -> int:

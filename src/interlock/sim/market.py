@@ -11,6 +11,7 @@ from collections import deque
 import msgspec
 
 from interlock.model.events import (
+    BorrowPaid,
     CancelRejected,
     Event,
     OrderAccepted,
@@ -25,6 +26,7 @@ from interlock.model.events import (
 )
 from interlock.model.instrument import Instrument
 from interlock.model.order import LIMIT_TYPES, TRIGGERED_TYPES, OrderSpec, OrderType, TimeInForce
+from interlock.model.units import NANOSECONDS, RATE_SCALE, div_away_from_zero
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 
@@ -34,6 +36,8 @@ _TRAILING = OrderType.TRAILING_STOP
 _TAKE = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 _IOC = TimeInForce.IOC
 _FOK = TimeInForce.FOK
+
+_DAY = 86_400 * NANOSECONDS
 
 UNKNOWN_AHEAD = 1 << 62
 
@@ -100,6 +104,7 @@ class Market:
         self.liquidations = 0
         self._sequence = 0
         self._expiring = False
+        self._borrow_day = 0
 
     # What a fidelity defines.
     def meet(self, order: Working) -> None:
@@ -127,7 +132,7 @@ class Market:
             return
         self._sequence += 1
         order = Working(client_order_id, spec, self._sequence)
-        order.best = self.last
+        order.best = self.trigger_price(order) or self.last
         self.working[client_order_id] = order
         self._expiring = self._expiring or spec.expire_ts > 0
         self.reports.append(OrderAccepted(ts, client_order_id))
@@ -254,6 +259,8 @@ class Market:
     ) -> None:
         instrument, account = self.instrument, self.account
         held = account.position(instrument)
+        if instrument.borrow_rate_daily and not held.quantity:
+            self._borrow_day = self.ts // _DAY
         account.marks[instrument.id] = account.marks.get(instrument.id) or price
         account.wallet += held.fill(quantity * order.side, price)
         rate = instrument.maker_rate if is_maker else instrument.taker_rate
@@ -277,6 +284,19 @@ class Market:
         if not order.leaves:
             self.working.pop(order.client_order_id, None)
             self.removed(order)
+
+    def pay_borrow(self, ts: int) -> None:
+        """Charge a short position for every UTC day that began since it was last charged."""
+        day, self._borrow_day = self._borrow_day, ts // _DAY
+        held = self.account.position(self.instrument)
+        if held.quantity >= 0 or day >= ts // _DAY:
+            return
+        value = abs(held.value(self.account.marks[self.instrument.id]))
+        product = value * self.instrument.borrow_rate_daily * (ts // _DAY - day)
+        cost = div_away_from_zero(product, RATE_SCALE)
+        self.account.wallet -= cost
+        held.fees += cost
+        self.reports.append(BorrowPaid(ts, self.instrument.id, -cost))
 
     def liquidate(self, price: int) -> None:
         """Close the position by force at a price, after canceling its orders."""
@@ -324,7 +344,7 @@ class Market:
             return None
         if held * spec.side < 0 and spec.quantity <= abs(held):
             return None
-        price = spec.price or spec.trigger or self.last
+        price = spec.price or spec.trigger or self.trigger_price(Working("", spec, 0)) or self.last
         if instrument.notional(price, spec.quantity) < instrument.min_notional:
             return "notional is below the instrument's minimum"
         return self.account.lacks_funds(instrument, spec.side, spec.quantity, price)
@@ -350,10 +370,9 @@ class Market:
         fault = instrument.quantity_fault(spec.quantity)
         for price in (spec.price, spec.trigger):
             fault = fault or (instrument.price_fault(price) if price else None)
-        moved = spec.post_only and spec.price != order.price
-        if fault is None and moved and self.crosses(Working("", spec, 0)):
-            return "a post-only order would take"
-        return fault
+        if fault is not None or (spec.price == order.price and spec.trigger == order.trigger):
+            return fault
+        return self._timing_fault(spec) if order.armed or spec.post_only else None
 
     def trigger_price(self, order: Working) -> int:
         """The price that conditional orders watch, in price units."""
