@@ -41,11 +41,42 @@ def approve(state: State, order: Order) -> Approved | Denial:
     """Pass an order through every check, or say which one refused it."""
     slot = state.instruments.get(order.spec.instrument)
     if slot is None:
-        known = ", ".join(state.instruments)
-        text = f"instrument {order.spec.instrument} is not traded in this run; there are: {known}"
-        return Denial(DenialCode.UNKNOWN_INSTRUMENT, 0, 0, text)
+        return unlisted(state, order.spec.instrument)
     denial = _check_instruction(slot, order.spec) or _check_risk(state, slot, order)
     return denial or Approved(order)
+
+
+def unlisted(state: State, instrument: str) -> Denial:
+    """The refusal of an instrument that is not part of the run."""
+    known = ", ".join(state.instruments)
+    text = f"instrument {instrument} is not traded in this run; there are: {known}"
+    return Denial(DenialCode.UNKNOWN_INSTRUMENT, 0, 0, text)
+
+
+def approve_amendment(state: State, order: Order, wanted: OrderSpec) -> Denial | None:
+    """Whether an open order may become ``wanted``: checked as a new order in place of the old one.
+
+    What does not grow the order's risk, and what only reduces, needs its form checked only.
+    """
+    slot = state.instruments[wanted.instrument]
+    denial = _check_instruction(slot, wanted)
+    spec = order.spec
+    grows = wanted.quantity > spec.quantity or max(wanted.price, wanted.trigger) > max(
+        spec.price, spec.trigger
+    )
+    if denial is not None or spec.reduce_only or not grows or wanted.quantity <= order.filled:
+        return denial
+    left = msgspec.structs.replace(wanted, quantity=wanted.quantity - order.filled)
+    probe = Order(order.client_order_id, order.owner, order.ref, left)
+    counted = order.leaves if order.is_counted else 0
+    buys, sells = slot.open_buy, slot.open_sell
+    if spec.side > 0:
+        slot.open_buy -= counted
+    else:
+        slot.open_sell -= counted
+    denial = _check_risk(state, slot, probe, amends=True)
+    slot.open_buy, slot.open_sell = buys, sells
+    return denial
 
 
 def _check_instruction(slot: InstrumentSlot, spec: OrderSpec) -> Denial | None:
@@ -80,7 +111,9 @@ def _check_instruction(slot: InstrumentSlot, spec: OrderSpec) -> Denial | None:
 _SOUND: dict[tuple[object, ...], None] = {}
 
 
-def _check_risk(state: State, slot: InstrumentSlot, order: Order) -> Denial | None:
+def _check_risk(
+    state: State, slot: InstrumentSlot, order: Order, *, amends: bool = False
+) -> Denial | None:
     spec = order.spec
     held = order.owner.positions.get(spec.instrument)
     quantity = held.quantity if held is not None else 0
@@ -93,13 +126,26 @@ def _check_risk(state: State, slot: InstrumentSlot, order: Order) -> Denial | No
             )
             return Denial(DenialCode.REDUCE_ONLY, spec.quantity, quantity, text)
         return None
-    if shrinks and spec.quantity <= abs(quantity):
+    if shrinks and spec.quantity + _working(order) <= abs(quantity):
         return None
-    return _check_new_risk(state, slot, order, quantity)
+    return _check_new_risk(state, slot, order, amends=amends)
+
+
+def _working(order: Order) -> int:
+    """What other orders of the strategy, on this side and free to grow it, still may trade."""
+    spec = order.spec
+    return sum(
+        other.leaves
+        for other in order.owner.orders.values()
+        if other.spec.side == spec.side
+        and other.spec.instrument == spec.instrument
+        and not other.spec.reduce_only
+        and other.ref != order.ref
+    )
 
 
 def _check_new_risk(
-    state: State, slot: InstrumentSlot, order: Order, quantity: int
+    state: State, slot: InstrumentSlot, order: Order, *, amends: bool
 ) -> Denial | None:
     spec = order.spec
     if slot.unknown:
@@ -112,7 +158,7 @@ def _check_new_risk(
     notional = slot.instrument.notional(price, spec.quantity)
     return (
         _check_size(state, slot, notional)
-        or _check_counts(state)
+        or (None if amends else _check_counts(state))
         or _check_position(state, slot, spec, price)
         or _check_funds(state, slot, spec, price)
         or _check_protection(order)
@@ -215,7 +261,8 @@ def _check_protection(order: Order) -> Denial | None:
     if owner.strategy.protection != "required" or _brings_stop(owner, order.ref, spec):
         return None
     held = owner.positions.get(spec.instrument)
-    needed = spec.quantity + (abs(held.quantity) if held is not None else 0)
+    after = (held.quantity if held is not None else 0) * spec.side + spec.quantity
+    needed = after + _working(order)
     if covered(owner, spec.instrument, -spec.side) >= needed:
         return None
     text = (
@@ -231,7 +278,7 @@ def _brings_stop(owner: StrategySlot, ref: int, spec: OrderSpec) -> bool:
         type(intent) is Place
         and intent.spec.parent == ref
         and intent.spec.quantity >= spec.quantity
-        and _is_stop(intent.spec, spec.instrument, -spec.side)
+        and is_stop(intent.spec, spec.instrument, -spec.side)
         for intent in owner.outbox
     )
 
@@ -239,11 +286,12 @@ def _brings_stop(owner: StrategySlot, ref: int, spec: OrderSpec) -> bool:
 def covered(owner: StrategySlot, instrument: str, side: int) -> int:
     """Quantity that open reduce-only stops of one side cover, in units."""
     return sum(
-        order.leaves for order in owner.orders.values() if _is_stop(order.spec, instrument, side)
+        order.leaves for order in owner.orders.values() if is_stop(order.spec, instrument, side)
     )
 
 
-def _is_stop(spec: OrderSpec, instrument: str, side: int) -> bool:
+def is_stop(spec: OrderSpec, instrument: str, side: int) -> bool:
+    """Whether an instruction is a stop that covers positions which this side reduces."""
     return (
         spec.instrument == instrument
         and spec.side == side

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from interlock.kernel.limits import Denial, approve
+from interlock.kernel.limits import Denial, approve, approve_amendment, is_stop, unlisted
 from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
 from interlock.model.effects import AmendOrder, CancelOrder, SubmitOrder
 from interlock.model.events import OrderFilled, OrderUpdated, Report
-from interlock.model.facts import DenialCode, LateFill, OrderDenied, UnexpectedReport
+from interlock.model.facts import (
+    DenialCode,
+    ExcessFill,
+    LateFill,
+    OrderDenied,
+    RepeatedFill,
+    UnexpectedReport,
+)
 from interlock.model.order import TRANSITIONS, Change, OrderSpec, OrderStatus, OrderType
 from interlock.model.units import RATE_SCALE
 from interlock.strategy.intents import Amend, Target
@@ -19,9 +26,9 @@ _SUBMITTED = OrderStatus.SUBMITTED
 _UNKNOWN = OrderStatus.UNKNOWN
 _FILLED = OrderStatus.FILLED
 _PENDING_CANCEL = OrderStatus.PENDING_CANCEL
-_FILL_PART = Change.FILL_PART
 _FILL_ALL = Change.FILL_ALL
 _ASK_CANCEL = Change.ASK_CANCEL
+_PLAIN = (OrderType.MARKET, OrderType.LIMIT)
 
 
 def place(state: State, owner: StrategySlot, ref: int, spec: OrderSpec) -> None:
@@ -46,18 +53,38 @@ def submit(state: State, order: Order) -> None:
         deny(state, order, verdict)
         return
     spec = order.spec
+    sent = _for_the_net(state, order) if spec.reduce_only else spec
+    spec = order.spec
     order.status = _SUBMITTED
     order.ts_submitted = state.ts_event
     order.owner.orders[order.ref] = order
     state.open[order.client_order_id] = order
-    slot = state.instruments[spec.instrument]
-    if spec.side > 0:
-        slot.open_buy += spec.quantity
-    else:
-        slot.open_sell += spec.quantity
+    if not sent.reduce_only:
+        # What the venue itself keeps from growing the position is no open risk.
+        order.is_counted = True
+        _release(state.instruments[spec.instrument], order, -spec.quantity)
     if state.limits.orders_per_window_max is not None:
         state.order_times.append(state.ts_event)
-    state.effects.append(SubmitOrder(state.ts_event, order.owner.name, order.client_order_id, spec))
+    state.effects.append(SubmitOrder(state.ts_event, order.owner.name, order.client_order_id, sent))
+
+
+def _for_the_net(state: State, order: Order) -> OrderSpec:
+    """A reduce-only instruction as the venue may see it, which knows the net position only.
+
+    Where strategies share an instrument the order is cut to its own strategy's position, and it is
+    reduce-only at the venue only when that holds for the net too: else the exit would be refused.
+    """
+    spec = order.spec
+    slot = state.instruments[spec.instrument]
+    held, net = order.owner.position(slot).quantity, slot.net.quantity
+    if held == net:
+        return spec
+    own = abs(held) - abs(held) % slot.instrument.lot
+    if spec.type in _PLAIN and 0 < own < spec.quantity:
+        spec = order.spec = msgspec.structs.replace(spec, quantity=own)
+    if net * spec.side < 0 and abs(net) >= min(spec.quantity, abs(held)):
+        return spec
+    return msgspec.structs.replace(spec, reduce_only=False)
 
 
 def deny(state: State, order: Order, denial: Denial) -> None:
@@ -123,17 +150,10 @@ def amend(state: State, owner: StrategySlot, change: Amend) -> None:
         order.spec = _changed(order.spec, change.quantity, change.price, change.trigger)
         return
     wanted = _changed(order.spec, change.quantity, change.price, change.trigger)
-    if wanted.quantity > order.spec.quantity and not order.spec.reduce_only:
-        probe = Order(
-            order.client_order_id,
-            owner,
-            order.ref,
-            msgspec.structs.replace(wanted, quantity=wanted.quantity - order.spec.quantity),
-        )
-        verdict = approve(state, probe)
-        if isinstance(verdict, Denial):
-            _refuse_amend(state, order, verdict)
-            return
+    denial = approve_amendment(state, order, wanted)
+    if denial is not None:
+        _refuse_amend(state, order, denial)
+        return
     moved = TRANSITIONS[order.status].get(Change.ASK_UPDATE)
     if moved is None:
         return
@@ -176,7 +196,12 @@ def _changed(spec: OrderSpec, quantity: int, price: int, trigger: int) -> OrderS
 
 def aim(state: State, owner: StrategySlot, want: Target) -> None:
     """Bring a position to a target: cancel what still works there, then trade the difference."""
-    slot = state.instruments[want.instrument]
+    slot = state.instruments.get(want.instrument)
+    if slot is None:
+        spec = OrderSpec(want.instrument, 1, abs(want.quantity or 0), tag=want.tag)
+        order = Order(f"{owner.prefix}{want.ref:x}", owner, want.ref, spec)
+        deny(state, order, unlisted(state, want.instrument))
+        return
     owner.wants.pop(want.instrument, None)
     working = _working_market(owner, want.instrument)
     if working:
@@ -197,11 +222,13 @@ def aim(state: State, owner: StrategySlot, want: Target) -> None:
         # A cash account cannot be short: the nearest position it can hold is none.
         wanted = 0
     difference = wanted - held
-    if not difference:
-        return
     side = 1 if difference > 0 else -1
-    shrinks = held * side < 0 and abs(difference) <= abs(held)
-    spec = OrderSpec(want.instrument, side, abs(difference), reduce_only=shrinks, tag=want.tag)
+    # Fees in the base asset and splits leave less than a lot, which cannot be traded.
+    size = abs(difference) - abs(difference) % slot.instrument.lot
+    if not size:
+        return
+    shrinks = held * side < 0 and size <= abs(held)
+    spec = OrderSpec(want.instrument, side, size, reduce_only=shrinks, tag=want.tag)
     submit(state, Order(f"{owner.prefix}{want.ref:x}", owner, want.ref, spec))
 
 
@@ -254,38 +281,81 @@ def report(state: State, event: Report) -> Order | None:
     if order is None:
         return _late(state, event)
     change = event.change
-    if change is _FILL_PART and order.filled + event.quantity >= order.spec.quantity:  # type: ignore[attr-defined]
-        change = _FILL_ALL
+    if type(event) is OrderFilled:
+        if _is_repeated(state, order, event):
+            return None
+        if order.filled + event.quantity >= order.spec.quantity:
+            change = _FILL_ALL
     moved = TRANSITIONS[order.status].get(change)
     if moved is None:
         state.facts.append(
             UnexpectedReport(state.ts_event, event.client_order_id, order.status, change)
         )
-        return order if change is _FILL_PART else None
+        return order if type(event) is OrderFilled else None
+    _move(state, order, moved)
+    if type(event) is OrderUpdated:
+        _apply_update(state.instruments[order.spec.instrument], order, event)
+    if change is Change.REJECT and order.spec.parent:
+        _leave_instead(state, order)
+    return order
+
+
+def _move(state: State, order: Order, moved: OrderStatus) -> None:
     slot = state.instruments[order.spec.instrument]
     if moved is _UNKNOWN:
         slot.unknown += 1
     elif order.status is _UNKNOWN:
         slot.unknown -= 1
     order.status = moved
-    if type(event) is OrderUpdated:
-        _apply_update(slot, order, event)
     if not TRANSITIONS[moved] and moved is not _FILLED:
         _release(slot, order, order.leaves)
         finish(state, order)
-    return order
+
+
+def _is_repeated(state: State, order: Order, event: OrderFilled) -> bool:
+    """Whether this execution was told before; a venue may tell one twice, it counts once."""
+    if event.trade_id in order.trades:
+        state.facts.append(
+            RepeatedFill(state.ts_event, event.client_order_id, event.trade_id, event.quantity)
+        )
+        return True
+    order.trades = (*order.trades, event.trade_id)
+    return False
+
+
+def _leave_instead(state: State, order: Order) -> None:
+    """The venue refused the stop of a bracket (price is beyond it already): close at the market."""
+    owner, spec = order.owner, order.spec
+    held = owner.positions.get(spec.instrument)
+    if (
+        not is_stop(spec, spec.instrument, spec.side)
+        or held is None
+        or held.quantity * spec.side >= 0
+    ):
+        return
+    ref = owner.strategy._next_ref
+    owner.strategy._next_ref = ref + 1
+    size = min(spec.quantity, abs(held.quantity))
+    leaving = OrderSpec(
+        spec.instrument, spec.side, size, reduce_only=True, oco=spec.oco, tag=spec.tag
+    )
+    submit(state, Order(f"{owner.prefix}{ref:x}", owner, ref, leaving))
 
 
 def count_fill(state: State, order: Order, event: OrderFilled) -> None:
     """Grow the filled quantity of an order; closes it when nothing is left."""
     spec = order.spec
     was_open = order.client_order_id in state.open
+    left = max(0, order.leaves)
     order.filled += event.quantity
     slot = state.instruments[spec.instrument]
     order.notional += slot.instrument.notional(event.price, event.quantity)
     if not was_open:
         return
-    _release(slot, order, event.quantity)
+    if event.quantity > left:
+        excess = event.quantity - left
+        state.facts.append(ExcessFill(state.ts_event, event.client_order_id, excess))
+    _release(slot, order, min(event.quantity, left))
     if order.status is _FILLED:
         finish(state, order)
 
@@ -300,6 +370,8 @@ def finish(state: State, order: Order) -> None:
 
 
 def _release(slot: InstrumentSlot, order: Order, quantity: int) -> None:
+    if not order.is_counted:
+        return
     if order.spec.side > 0:
         slot.open_buy -= quantity
     else:
@@ -309,7 +381,7 @@ def _release(slot: InstrumentSlot, order: Order, quantity: int) -> None:
 def _apply_update(slot: InstrumentSlot, order: Order, event: OrderUpdated) -> None:
     _release(slot, order, order.spec.quantity - event.quantity)
     order.spec = _changed(order.spec, event.quantity, event.price, event.trigger)
-    if order.filled:
+    if order.filled and order.status is OrderStatus.ACCEPTED:
         order.status = OrderStatus.PARTIALLY_FILLED
 
 
@@ -318,6 +390,8 @@ def _late(state: State, event: Report) -> Order | None:
     order = state.closed.get(event.client_order_id)
     text = "unknown order" if order is None else str(order.status)
     if isinstance(event, OrderFilled) and order is not None:
+        if _is_repeated(state, order, event):
+            return None
         state.facts.append(LateFill(state.ts_event, event.client_order_id, event.quantity))
         return order
     if order is None or event.change is not Change.CANCEL_REJECT:
@@ -336,6 +410,9 @@ def after_fill(state: State, order: Order) -> None:
         owner.children.pop(order.ref, None)
     if order.spec.oco:
         _shrink_siblings(state, order)
+    if order.spec.parent and not order.is_open:
+        # An exit that is through ends its entry: what would still fill has no exits any more.
+        cancel(state, owner, order.spec.parent)
 
 
 def _grow_child(state: State, parent: Order, child: Order) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock.kernel.positions import Position, share_out, split_position
+from interlock.kernel.positions import Position, Split, settle, share_out
 from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
 from interlock.model.events import (
     BorrowPaid,
@@ -80,20 +80,33 @@ def liquidate(state: State, event: PositionLiquidated) -> None:
 
 
 def corporate_action(state: State, event: CorporateAction) -> None:
-    """A dividend per old share, then the split; fractions are paid out at the mark."""
+    """A dividend per old share, then the split; fractions of a lot are paid out at the mark.
+
+    Whole lots are shared out among the strategies; what one gets above or below its exact part it
+    pays or receives at the same mark, so that their books add up to the account's. A price from
+    before a split is no mark after it: equity is unknown until the next one.
+    """
     slot = state.instruments[event.instrument]
-    unit = 10**slot.instrument.quantity_exponent
     owners = _holders(state, event.instrument)
+    held = [owner.positions[event.instrument] for owner in owners]
+    unit = 10**slot.instrument.quantity_exponent
     total = slot.net.quantity * event.dividend // unit
-    held = [owner.positions[event.instrument].quantity for owner in owners]
     state.wallet += total
-    for owner, amount in zip(owners, share_out(total, held), strict=True):
+    parts = settle(total, [position.quantity * event.dividend // unit for position in held])
+    for owner, amount in zip(owners, parts, strict=True):
         owner.wallet += amount
     if event.numerator == event.denominator:
         return
-    split_position(slot.net, event.numerator, event.denominator)
-    for owner in owners:
-        split_position(owner.positions[event.instrument], event.numerator, event.denominator)
+    split = Split(event.numerator, event.denominator, slot.mark)
+    whole = split.whole(slot.instrument, slot.net.quantity)
+    wholes = settle(whole, [split.whole(slot.instrument, item.quantity) for item in held])
+    cash = split.cash(slot.net, whole)
+    amounts = [split.cash(position, part) for position, part in zip(held, wholes, strict=True)]
+    amounts = settle(cash, amounts)
+    state.wallet += split.apply(slot.net, whole, cash)
+    for owner, position, part, amount in zip(owners, held, wholes, amounts, strict=True):
+        owner.wallet += split.apply(position, part, amount)
+    slot.last, slot.mark_units = None, 0
 
 
 def _holders(state: State, instrument: str) -> list[StrategySlot]:

@@ -7,12 +7,15 @@ open part, so money is conserved to the unit. A flip is a close and an open at t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from interlock.model.instrument import Instrument, MarginTier
 from interlock.model.units import (
     FUNDING_SCALE,
     RATE_SCALE,
     div_away_from_zero,
     div_ceil,
+    div_floor,
     div_half_even,
     div_toward_zero,
 )
@@ -78,12 +81,40 @@ class Position:
         return units / 10.0**self.instrument.price_exponent
 
 
-def split_position(position: Position, numerator: int, denominator: int) -> int:
-    """Multiply the quantity by new/old shares; returns the fraction cut off, in quantity units."""
-    scaled = position.quantity * numerator
-    whole = div_toward_zero(scaled, denominator)
-    position.quantity = whole
-    return scaled - whole * denominator
+class Split(NamedTuple):
+    """New shares per old (numerator / denominator), and the mark of an old share (0: none)."""
+
+    numerator: int
+    denominator: int
+    mark: int
+
+    def whole(self, instrument: Instrument, quantity: int) -> int:
+        """Quantity units after the split, cut to the lot toward zero."""
+        lots = div_toward_zero(quantity * self.numerator, self.denominator * instrument.lot)
+        return lots * instrument.lot
+
+    def cash(self, position: Position, whole: int) -> int:
+        """Money for what ``whole`` leaves of the exact new quantity; negative is paid for more.
+
+        Receipts round toward zero, payments away from it.
+        """
+        rest = position.quantity * self.numerator - whole * self.denominator
+        factor, scale = position.instrument.money_factor
+        return div_floor(rest * self.mark * factor, scale * self.numerator)
+
+    def apply(self, position: Position, whole: int, cash: int) -> int:
+        """Change the position; returns the profit that the fraction realized, in money units."""
+        exact = position.quantity * self.numerator
+        rest = exact - whole * self.denominator
+        position.quantity = whole
+        if rest * exact <= 0:
+            # More than the exact part: the difference was bought, nothing is realized.
+            position.cost -= cash
+            return 0
+        released = div_toward_zero(position.cost * rest, exact) if whole else position.cost
+        position.cost -= released
+        position.realized += cash - released
+        return cash - released
 
 
 def funding_payment(instrument: Instrument, quantity: int, mark: int, rate: int) -> int:
@@ -153,3 +184,9 @@ def share_out(amount: int, weights: list[int]) -> list[int]:
             rest -= step
     parts[0] += rest
     return parts
+
+
+def settle(total: int, parts: list[int]) -> list[int]:
+    """Parts that were rounded one by one, changed by units so that they add up to the total."""
+    rest = total - sum(parts)
+    return [parts[0] + rest, *parts[1:]] if parts else []

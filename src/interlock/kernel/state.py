@@ -37,11 +37,13 @@ class Order:
     __slots__ = (
         "client_order_id",
         "filled",
+        "is_counted",
         "notional",
         "owner",
         "ref",
         "spec",
         "status",
+        "trades",
         "ts_closed",
         "ts_submitted",
     )
@@ -56,6 +58,9 @@ class Order:
         self.status = OrderStatus.INITIALIZED
         self.filled = 0
         self.notional = 0
+        # Ids of the executions that were counted, and whether the leaves are in the open sums.
+        self.trades: tuple[int, ...] = ()
+        self.is_counted = False
         self.ts_submitted = 0
         self.ts_closed = 0
 
@@ -183,7 +188,13 @@ class State:
         """Take a strategy in with its share of the cash."""
         if name in self.strategies:
             raise ValueError(f"strategy name {name!r} is taken; give each strategy its own name")
-        slot = StrategySlot(name, f"{name[:12]}-", strategy, capital)
+        prefix = f"{name[:12]}-"
+        taken = {owner.prefix for owner in self.strategies.values()}
+        count = 1
+        while prefix in taken:
+            count += 1
+            prefix = f"{name[:10]}.{count}-"
+        slot = StrategySlot(name, prefix, strategy, capital)
         self.strategies[name] = slot
         return slot
 
@@ -218,7 +229,10 @@ class State:
         return self.wallet - tied
 
     def equity_and_gross(self, without: InstrumentSlot) -> tuple[int | None, int]:
-        """Equity (None if unknown), and the gross position value of all instruments but one."""
+        """Equity (None if unknown), and the gross value of all instruments but one.
+
+        Open orders count as if the larger side of them had filled.
+        """
         equity, gross = self.wallet, 0
         for slot in self.instruments.values():
             net = slot.net
@@ -228,8 +242,11 @@ class State:
                     return None, 0
                 value = net.value(mark)
                 equity += value - net.cost
-                if slot is not without:
+                if slot is not without and not (slot.open_buy or slot.open_sell):
                     gross += abs(value)
+            if slot is not without and (slot.open_buy or slot.open_sell):
+                worst = max(abs(net.quantity + slot.open_buy), abs(net.quantity - slot.open_sell))
+                gross += slot.instrument.notional(slot.mark, worst)
         return equity, gross
 
     def close_order(self, order: Order) -> None:

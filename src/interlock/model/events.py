@@ -36,6 +36,14 @@ class OrderRejected(Report, frozen=True, array_like=True, tag="rejected", gc=Fal
     change: ClassVar[Change] = Change.REJECT
 
 
+class OrderDoubted(Report, frozen=True, array_like=True, tag="doubted", gc=False):
+    """An attempt whose answer is ambiguous: the order may or may not be at the venue."""
+
+    reason: str
+
+    change: ClassVar[Change] = Change.DOUBT
+
+
 class OrderTriggered(Report, frozen=True, array_like=True, tag="triggered", gc=False):
     """A stop, take-profit or trailing order met its trigger."""
 

@@ -52,6 +52,23 @@ class LateFill(msgspec.Struct, frozen=True, array_like=True, tag="late_fill", gc
     quantity: int
 
 
+class RepeatedFill(msgspec.Struct, frozen=True, array_like=True, tag="repeated_fill", gc=False):
+    """An execution that was told before under the same trade id; it is not counted again."""
+
+    ts_event: int
+    client_order_id: str
+    trade_id: int
+    quantity: int
+
+
+class ExcessFill(msgspec.Struct, frozen=True, array_like=True, tag="excess_fill", gc=False):
+    """An execution larger than what was left of its order, by ``quantity``; all of it counts."""
+
+    ts_event: int
+    client_order_id: str
+    quantity: int
+
+
 class UnexpectedReport(msgspec.Struct, frozen=True, array_like=True, tag="unexpected", gc=False):
     """A report that the order's status has no transition for; nothing was changed by it."""
 
@@ -61,4 +78,4 @@ class UnexpectedReport(msgspec.Struct, frozen=True, array_like=True, tag="unexpe
     change: str
 
 
-Fact = OrderDenied | LateFill | UnexpectedReport
+Fact = OrderDenied | LateFill | RepeatedFill | ExcessFill | UnexpectedReport

@@ -176,8 +176,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         rule = self.price_rule
         if isinstance(rule, FixedTick):
             return rule.tick
-        whole = 10**self.price_exponent
-        decimals = 10 ** max(0, self.price_exponent - rule.decimals)
+        whole: int = 10**self.price_exponent
+        decimals: int = 10 ** max(0, self.price_exponent - rule.decimals)
         figures: int = 10 ** max(0, len(str(abs(price))) - rule.figures)
         # An integer price is always valid on such venues, however many digits it has.
         return min(max(decimals, figures), whole)

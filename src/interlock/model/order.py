@@ -192,6 +192,10 @@ def check_spec(spec: OrderSpec) -> None:
         if wanted <= 0:
             name = "trail distance" if kind is OrderType.TRAILING_STOP else "trigger price"
             raise SpecError(f"a {kind} order needs a positive {name}")
+    if spec.trigger and (kind not in TRIGGERED_TYPES or kind is OrderType.TRAILING_STOP):
+        raise SpecError(f"a {kind} order takes no trigger price")
+    if spec.trail and kind is not OrderType.TRAILING_STOP:
+        raise SpecError(f"a {kind} order takes no trail distance")
     if spec.post_only and (kind is not OrderType.LIMIT or spec.time_in_force in _IMMEDIATE):
         raise SpecError("post_only is for limit orders that may rest (gtc or gtd)")
     if (spec.time_in_force is TimeInForce.GTD) != (spec.expire_ts > 0):

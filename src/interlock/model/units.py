@@ -14,6 +14,8 @@ MONEY_SCALE = 10**MONEY_EXPONENT
 RATE_SCALE = 10**6
 FUNDING_SCALE = 10**10
 NANOSECONDS = 10**9
+# Longer numbers are mistakes, and would cost memory before anything could refuse them.
+DIGITS_MAX = 1_000
 
 Rounding = Literal["toward_zero", "away_from_zero", "half_even", "floor", "ceil"]
 
@@ -40,26 +42,43 @@ def to_decimal(value: str | int | float | Decimal) -> Decimal:
 
 def parse_units(value: str | int | float | Decimal, exponent: int) -> int:
     """Integer units of 10^-exponent; refuses a value that is finer than the unit."""
-    scaled = to_decimal(value).scaleb(exponent)
-    units = int(scaled)
-    if units != scaled:
+    # By its digits: a decimal context would round a number longer than its precision.
+    sign, digits, shift = _parts(value)
+    units: int = int(digits) * 10 ** max(0, shift + exponent)
+    finer: int = 10 ** max(0, -(shift + exponent))
+    if units % finer:
         raise UnitError(
             f"{value} is finer than the unit 1e-{exponent}; "
             f"use an exponent of at least {decimals_of(value)} or round it yourself"
         )
-    return units
+    return sign * units // finer
 
 
 def decimals_of(value: str | int | float | Decimal) -> int:
     """Digits after the decimal point that the value needs."""
-    exponent = to_decimal(value).normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+    _, digits, shift = _parts(value)
+    zeros = len(digits) - len(digits.rstrip("0"))
+    return max(0, -shift - zeros) if digits != "0" else 0
+
+
+def _parts(value: str | int | float | Decimal) -> tuple[int, str, int]:
+    """Sign, digits and power of ten of a finite number."""
+    sign, digits, shift = to_decimal(value).as_tuple()
+    assert isinstance(shift, int)
+    text = "".join(map(str, digits)).lstrip("0") or "0"
+    if text == "0":
+        return 1, text, 0
+    if len(text) + shift > DIGITS_MAX:
+        raise UnitError(f"{value} is no price, quantity or amount; pass a smaller number")
+    return -1 if sign else 1, text, max(shift, -DIGITS_MAX - len(text))
 
 
 def format_units(units: int, exponent: int) -> str:
     """Plain decimal text of integer units, without trailing zeros."""
-    text = format(Decimal(units).scaleb(-exponent), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    digits = str(abs(units)).rjust(exponent + 1, "0")
+    whole, part = (digits[:-exponent], digits[-exponent:]) if exponent else (digits, "")
+    text = f"{whole}.{part}".rstrip("0").rstrip(".") if part else whole
+    return f"-{text}" if units < 0 else text
 
 
 def div_floor(numerator: int, denominator: int) -> int:
