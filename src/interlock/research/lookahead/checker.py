@@ -171,8 +171,8 @@ class _Check:
         generator = np.random.default_rng(self.options.seed)
         count = min(self.options.sampled, most, len(usable))
         chance = generator.choice(usable, size=count, replace=False).tolist()
-        late = [ts for ts in signals if int(usable[0]) <= ts <= int(usable[-1])]
-        return sorted({*chance, *self._some(late, most)})
+        before_end = [ts for ts in signals if ts <= int(usable[-1])]
+        return sorted({*chance, *self._some(before_end, most)})
 
     @staticmethod
     def _some(times: Sequence[int], most: int) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _WHOLE = {
     "mean", "std", "var", "min", "max", "median", "quantile", "percentile", "nanmean", "nanstd",
-    "nanmin", "nanmax", "argmax", "argmin", "argsort", "rank", "rankdata", "average",
+    "nanmin", "nanmax", "fit", "fit_transform", "argmax", "argmin", "argsort", "rank", "rankdata", "average",
 }  # fmt: skip
 _BACKWARD = {"bfill", "backfill", "interpolate", "filtfilt", "savgol_filter", "gradient"}
 _READERS = {
@@ -192,7 +192,7 @@ def _suspect_call(node: ast.Call) -> Iterator[Suspect]:
     elif name in _READERS:
         text = f"{name} reads data that the tests cannot cut or change"
         yield Suspect(node.lineno, "reader", text, "take everything from the bars you are given")
-    elif name in _WHOLE or name in ("fit", "fit_transform"):
+    elif name in _WHOLE and not (name in ("min", "max") and len(node.args) > 1):
         text = f"{name} over a whole column holds every later row"
         yield Suspect(node.lineno, "column", text, "use a trailing window (zscore, sma, stdev)")
 
