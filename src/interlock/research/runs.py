@@ -39,6 +39,7 @@ from interlock.research.report import render, text
 from interlock.research.result import BacktestResult
 from interlock.research.run_file import RunSpec, read_options, with_recorded, write_run_file
 from interlock.research.selection_text import (
+    IN_PYTHON,
     SYNTHETIC,
     DataRequest,
     cut,
@@ -268,7 +269,7 @@ def _with_columns(spec: RunSpec, loaded: Loaded, data: Any) -> Prepared:
         )
     start, end = _instant(spec.start), _instant(spec.end)
     chosen = cut(data, start, end)
-    named = replace(spec, strategy=loaded.file_reference, data=(f"python:{data.name}",))
+    named = replace(spec, strategy=loaded.file_reference, data=(f"{IN_PYTHON}{data.name}",))
     return _checked(Prepared(named, loaded, make(loaded.kind, spec.parameters), chosen), False)
 
 

@@ -28,6 +28,7 @@ from interlock.research.synthetic.bars import MINUTES_PER_STEP
 from interlock.strategy.columns import BarColumns, Columns, Dataset
 
 SYNTHETIC = "synthetic"
+IN_PYTHON = "python:"
 _DAY_NS = 86_400 * 10**9
 _GROUP = {"mark": "marks"}
 _FILES = (".csv", ".csv.gz", ".csv.zip", ".parquet", ".pq", ".feather", ".npy", ".npz", ".json")
@@ -83,6 +84,12 @@ def gather(request: DataRequest, catalog: Catalog) -> Gathered:
     if not request.selections or is_synthetic(request.selections[0]):
         text = request.selections[0] if request.selections else SYNTHETIC
         return Gathered(_synthetic(text, request))
+    foreign = [text for text in request.selections if text.startswith(IN_PYTHON)]
+    if foreign:
+        raise SelectionError(
+            f"{', '.join(foreign)}: these data came from a Python program, and no file names "
+            "them; run that program again, or say where the data are with --data"
+        )
     stored = [text for text in request.selections if not _is_file(text)]
     parts: list[Columns] = []
     notes: list[str] = []
