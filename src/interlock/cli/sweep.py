@@ -144,7 +144,9 @@ def _print(result: Any, given: dict[str, Any]) -> None:
         click.echo(str(result.folder))
         return
     states = dict(result.trials["state"].value_counts().sort("state").iter_rows())
-    click.echo(f"{result.trials.height} trials: " + ", ".join(f"{n} {s}" for s, n in states.items()))
+    click.echo(
+        f"{result.trials.height} trials: " + ", ".join(f"{n} {s}" for s, n in states.items())
+    )
     if result.config.get("kernel_reason"):
         click.echo(f"Trials ran in the kernel: {result.config['kernel_reason']}")
     for reason in result.trials.filter(state="failed")["reason"].unique(maintain_order=True)[:3]:

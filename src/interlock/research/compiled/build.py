@@ -24,7 +24,7 @@ import math
 import numba
 import numpy
 '''
-_SAFE = '''
+_SAFE = """
 def safe_sqrt(value):
     if value < 0.0:
         raise ValueError
@@ -42,8 +42,8 @@ def safe_exp(value):
         raise OverflowError
     return math.exp(value)
 
-'''
-_FOOT = '''
+"""
+_FOOT = """
 _T = numba.types
 _i = numba.int64
 _f = numba.float64
@@ -93,7 +93,7 @@ except numba.core.errors.TypingError:
     _compile_parts()
     _loaded = _whole(run_bars)
 run_bars = _loaded
-'''
+"""
 
 
 def compile_run(source: TargetSource, features: int, folder: Path) -> Run:

@@ -25,13 +25,45 @@ ROW, MOMENT, SIGNED, PRICE, FEE, REALIZED = range(6)
 TURNOVER, DRAWDOWN = range(2)
 # What a run changes, all integers. ``used`` is what filled in the present bar; a price at or below
 # ``floor`` or at or above ``ceiling`` may be a liquidation; ``next`` is the next funding instant.
-STATE = ("wallet held cost rest used floor ceiling next fills fees funding").split()
+STATE = [
+    "wallet",
+    "held",
+    "cost",
+    "rest",
+    "used",
+    "floor",
+    "ceiling",
+    "next",
+    "fills",
+    "fees",
+    "funding",
+]
 # What a run is given, all integers; see ``terms``.
-TERMS = (
-    "cash_start fill_at_close by_quantity warmup numerator denominator lot least most notional_min "
-    "leverage band slippage cap rate is_paid tick figures finest coarsest quantity_max equity_max "
-    "quantity_unit"
-).split()
+TERMS = [
+    "cash_start",
+    "fill_at_close",
+    "by_quantity",
+    "warmup",
+    "numerator",
+    "denominator",
+    "lot",
+    "least",
+    "most",
+    "notional_min",
+    "leverage",
+    "band",
+    "slippage",
+    "cap",
+    "rate",
+    "is_paid",
+    "tick",
+    "figures",
+    "finest",
+    "coarsest",
+    "quantity_max",
+    "equity_max",
+    "quantity_unit",
+]
 LIMIT = 1 << 61
 FAR = 1 << 62
 

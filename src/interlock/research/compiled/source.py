@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _BUILTINS = {"abs": abs, "min": min, "max": max, "float": float, "bool": bool}
-_MATH = {
-    name: getattr(math, name) for name in ("sqrt", "exp", "log", "fabs", "isnan", "copysign")
-}
+_MATH = {name: getattr(math, name) for name in ("sqrt", "exp", "log", "fabs", "isnan", "copysign")}
 # These raise in Python where the machine returns NaN or an infinity.
 _RAISING = ("sqrt", "exp", "log")
 _NODES = (

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from interlock.model.instrument import FixedTick, Instrument
 from interlock.model.units import FUNDING_SCALE, RATE_SCALE, parse_units
-from interlock.research.options import RunOptions, bps_rate, with_fees
 from interlock.research.compiled.loop import AT_CLOSE, BEFORE, DURING, LIMIT, TERMS
 from interlock.research.compiled.source import NeedsKernel
+from interlock.research.options import RunOptions, bps_rate, with_fees
 from interlock.research.target_runner import FeatureBars
 from interlock.strategy.columns import BarColumns, Dataset
 

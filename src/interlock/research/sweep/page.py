@@ -25,13 +25,13 @@ _POINTS = 20_000
 def page(result: SweepResult) -> str:
     """The report as text; needs no network."""
     name = str(result.config.get("strategy", "sweep"))
-    parts: list[Any] = [Div(text=_head(result, name), width=_WIDTH)]
+    parts: list[Any] = [Div(text=_head(result, name), width=_WIDTH, disable_math=True)]
     names = result.parameter_names
     if len(names) == 2 and _cells(result, names).height:
         parts.append(_heat(result, names))
     parts += [_scatter(result, name) for name in names if _is_number(result.trials[name])]
     parts += _histogram(result)
-    parts.append(Div(text=_table(result), width=_WIDTH))
+    parts.append(Div(text=_table(result), width=_WIDTH, disable_math=True))
     return file_html(column(*parts), resources=INLINE, title=f"Sweep of {name}")
 
 
@@ -133,8 +133,11 @@ def _table(result: SweepResult) -> str:
     )
     head = "".join(f"<th style='text-align:right;padding:0 8px'>{escape(x)}</th>" for x in names)
     body = "".join(
-        "<tr>" + "".join(f"<td style='text-align:right;padding:0 8px'>{_number(value)}</td>"
-                         for value in row) + "</tr>"
+        "<tr>"
+        + "".join(
+            f"<td style='text-align:right;padding:0 8px'>{_number(value)}</td>" for value in row
+        )
+        + "</tr>"
         for row in frame.head(_ROWS).iter_rows()
     )
     note = f"<p>The first {_ROWS} of {frame.height}.</p>" if frame.height > _ROWS else ""

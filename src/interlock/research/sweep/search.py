@@ -79,7 +79,9 @@ def sweep(
     try:
         chosen = SweepOptions(**settings)
     except TypeError as error:
-        raise SweepError(f"{error}; settings are {', '.join(SweepOptions.__struct_fields__)}") from None
+        raise SweepError(
+            f"{error}; settings are {', '.join(SweepOptions.__struct_fields__)}"
+        ) from None
     task = _task(strategy, dataset, options or RunOptions(), chosen.metric)
     plan = Plan(task, check_grid(task.strategy, grid or {}), chosen)
     found = SweepFolder(Path(folder)) if folder is not None else None
@@ -100,6 +102,12 @@ class Plan:
     task: Task
     grid: dict[str, list[Any]]
     settings: SweepOptions
+
+    def __post_init__(self) -> None:
+        if self.settings.sampler == "grid":
+            combinations(self.grid)
+        else:
+            Asked(self.task.strategy, self.grid, self.settings.sampler, self.settings.seed)
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -314,8 +322,10 @@ def _verify(trial: Trial, task: Task, search: Search, workers: Workers) -> Verif
         raise SweepError(f"trial {trial.number} failed in the kernel: {blame(error)}") from error
     agrees = trial.digest == result.result_digest
     if trial.path == "compiled":
-        market = workers.shared.market if workers.shared else compiled.prepare(
-            task.dataset, task.options
+        market = (
+            workers.shared.market
+            if workers.shared
+            else compiled.prepare(task.dataset, task.options)
         )
         strategy = task.build(trial.parameters)
         assert isinstance(strategy, TargetStrategy)

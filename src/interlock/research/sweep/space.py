@@ -60,9 +60,7 @@ def combinations(grid: Mapping[str, Sequence[Any]]) -> list[Parameters]:
             "or a sampler"
         )
     names = list(grid)
-    return [
-        dict(zip(names, row, strict=True)) for row in itertools.product(*grid.values())
-    ]
+    return [dict(zip(names, row, strict=True)) for row in itertools.product(*grid.values())]
 
 
 class Asked:
@@ -163,8 +161,10 @@ def _steps(item: Parameter, text: str) -> list[Any]:
         parts.append("1")
     first, last, step = (parse_parameter(item, part) for part in parts)
     if not step > 0 or last < first:
-        raise SweepError(f"{item.name}={text!r} holds no value: the step must be above 0 and "
-                         "the last value not below the first")
+        raise SweepError(
+            f"{item.name}={text!r} holds no value: the step must be above 0 and "
+            "the last value not below the first"
+        )
     count = math.floor((last - first) / step + 1e-9) + 1
     if count > TRIALS_MAX:
         raise SweepError(f"{item.name}={text!r} has {count} values, at most {TRIALS_MAX} are run")

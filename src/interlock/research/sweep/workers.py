@@ -73,7 +73,9 @@ class Workers:
             with _cluster(self.cluster):
                 yield joblib.Parallel(n_jobs=-1)
         elif threads:
-            yield joblib.Parallel(**options, prefer="threads", batch_size=4, pre_dispatch="4*n_jobs")
+            yield joblib.Parallel(
+                **options, prefer="threads", batch_size=4, pre_dispatch="4*n_jobs"
+            )
         else:
             _ship_by_value(self.task.strategy)
             yield joblib.Parallel(**options, prefer="processes")
@@ -110,9 +112,7 @@ def _dask(place: str) -> Iterator[None]:
     try:
         from distributed import Client
     except ImportError:
-        raise SweepError(
-            "a dask:// cluster needs Dask: pip install 'interlock[dask]'"
-        ) from None
+        raise SweepError("a dask:// cluster needs Dask: pip install 'interlock[dask]'") from None
     try:
         client = Client(f"tcp://{place}", timeout="20s")
     except (OSError, TimeoutError) as error:
