@@ -80,7 +80,7 @@ def step_bars(state: State, bar: Bar, low: int, high: int) -> tuple[int, Sequenc
         return high, NOTHING
     owner = owners[0]
     on_bar, outbox = owner.on_bar, owner.outbox
-    opened, length = bar._ts, bar.step_ns
+    opened, length = bar._ts, bar._ready_ns
     state.instruments[bar.instrument.id].last = bar
     for row in range(low, high):
         bar._row = row
@@ -134,8 +134,8 @@ def _bars_closed(state: State, event: BarsClosed) -> None:
 
 def _on_trade(state: State, event: Trade) -> None:
     slot = state.instruments[event.instrument.id]
-    # Where quotes exist, the middle of the touch values a position, not the last trade.
-    if type(slot.last) is not Quote:
+    # Where a touch is known, its middle values a position, not the last trade.
+    if not isinstance(slot.last, Quote | Book):
         slot.last = event
     for owner in state.strategies.values():
         _take(state, owner, owner.strategy.on_trade(event))

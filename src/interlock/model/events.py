@@ -184,6 +184,10 @@ class BarsClosed:
         self.ts_event = ts_event
         self.bars = bars
 
+    def arriving(self, ts: int) -> BarsClosed:
+        """The same bars as they reach us later, at ``ts``."""
+        return BarsClosed(ts, tuple(bar.arriving(ts) for bar in self.bars))
+
 
 MarketEvent = Bar | Quote | Trade | Book | BarsClosed
 AccountEvent = FundingPaid | BorrowPaid | PositionLiquidated | CorporateAction | MarkChanged

@@ -93,6 +93,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
             raise InstrumentError(f"{self.id}: lot {self.lot} must be positive; state the lot size")
         if isinstance(self.price_rule, FixedTick) and self.price_rule.tick <= 0:
             raise InstrumentError(f"{self.id}: tick {self.price_rule.tick} must be positive")
+        if not self.margin_tiers:
+            raise InstrumentError(f"{self.id}: margin_tiers is empty; give at least one tier")
         if self.multiplier <= 0 or self.leverage_max <= 0:
             raise InstrumentError(f"{self.id}: multiplier and leverage_max must be positive")
         for name in ("maker_rate", "taker_rate"):

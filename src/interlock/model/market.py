@@ -64,6 +64,11 @@ class Cursor:
         """The row as an object that does not move."""
         return type(self).of(self.instrument, *self.values())
 
+    def arriving(self, ts: int) -> Self:
+        """The row as it reaches us later: an event of its own, at ``ts``."""
+        _, *values = self.values()
+        return type(self).of(self.instrument, ts, *values)
+
     def __repr__(self) -> str:
         if not 0 <= self._row < len(self):
             return f"{type(self).__name__}({self.instrument.id}, before the first row)"
@@ -74,7 +79,7 @@ class Cursor:
 class Bar(Cursor):
     """A complete bar. Times in ns; ``*_units`` are integers, the plain names floats."""
 
-    __slots__ = ("_close", "_high", "_low", "_open", "_ts", "_volume", "step_ns")
+    __slots__ = ("_close", "_high", "_low", "_open", "_ready_ns", "_ts", "_volume", "step_ns")
 
     names = ("ts", "open", "high", "low", "close", "volume")
 
@@ -84,11 +89,19 @@ class Bar(Cursor):
         super().__init__(instrument, columns, row)
         self._ts, self._open, self._high, self._low, self._close, self._volume = columns
         self.step_ns = step_ns
+        self._ready_ns = step_ns
 
     def copy(self) -> Self:
         """The bar as an object that does not move."""
         kept = super().copy()
         kept.step_ns = self.step_ns
+        kept._ready_ns = self._ready_ns
+        return kept
+
+    def arriving(self, ts: int) -> Self:
+        """The bar as it reaches us later: its own times, but an event at ``ts``."""
+        kept = self.copy()
+        kept._ready_ns = ts - self.ts_open
         return kept
 
     @property
@@ -98,8 +111,8 @@ class Bar(Cursor):
 
     @property
     def ts_event(self) -> int:
-        """Close time, ns: when the bar enters the kernel."""
-        return self._ts[self._row] + self.step_ns  # type: ignore[no-any-return]
+        """When the bar enters the kernel, ns: its close, or later where data takes time."""
+        return self._ts[self._row] + self._ready_ns  # type: ignore[no-any-return]
 
     @property
     def open_units(self) -> int:

@@ -15,20 +15,22 @@ from __future__ import annotations
 
 from collections import deque
 
-from interlock.model.events import Event
+from interlock.kernel.positions import Position
+from interlock.model.events import BorrowPaid, Event
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar
 from interlock.model.order import OrderType, TimeInForce
 from interlock.model.units import RATE_SCALE
+from interlock.sim import margin
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
+from interlock.sim.margin import NEVER
 from interlock.sim.market import Market, Working
 
 _BETWEEN, _OPEN, _WALK, _CLOSE = range(4)
 _STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 _TRAILING = OrderType.TRAILING_STOP
-# A price that no market reaches.
-NEVER = 1 << 62
+_DAY = 86_400 * 10**9
 
 
 class BarMarket(Market):
@@ -61,17 +63,17 @@ class BarMarket(Market):
         self._volume = bar.volume_units
         self._budget = self._cap(self._volume)
         if self.instrument.borrow_rate_daily:
-            self.pay_borrow(bar.ts_open)
+            self._pay_borrow(bar.ts_open)
         self._set_price(bar.open_units)
         self._legs = []
         # Also with nothing of ours: what arrives late meets this bar's open like everything else.
         self._moment = _OPEN
         if not self.working and not self.account.position(self.instrument).quantity:
             return
-        if self._expiring:
+        if self.expiring:
             self.expire(bar.ts_open)
-        level = self.account.liquidation_level(self.instrument)
-        if level is not None and self._is_liquidated(level, self._price):
+        held, level = self._margin()
+        if margin.is_liquidated(held, level, self._price):
             self.liquidate(self._price)
         self._next = list(self.working.values())
 
@@ -95,7 +97,7 @@ class BarMarket(Market):
         if not self.working and not held:
             self._end(bar)
             return False
-        if self._expiring:
+        if self.expiring:
             # What ends inside the bar has seen its open and no proof of more.
             self.expire(bar.ts_event - 1)
         self.ts = bar.ts_event
@@ -141,17 +143,14 @@ class BarMarket(Market):
         self._end(bar)
 
     def danger(self) -> tuple[int, int]:
-        """Prices outside which the position is liquidated: (floor, ceiling) in price units."""
+        """Prices outside which a bar cannot be passed over: (floor, ceiling) in price units."""
         if (
             self.instrument.borrow_rate_daily
             and self.account.position(self.instrument).quantity < 0
         ):
             # Borrowed: every bar may begin a day that costs.
             return NEVER, 0
-        level = self.account.liquidation_level(self.instrument)
-        if level is None:
-            return 0, NEVER
-        return (level, NEVER) if self.account.position(self.instrument).quantity > 0 else (0, level)
+        return margin.danger(self.account, self.instrument)
 
     def end_decision(self) -> None:
         """After the strategies decided on the close: nothing trades until the next open."""
@@ -204,9 +203,8 @@ class BarMarket(Market):
             self.rest(order)
 
     def _take(self, order: Working, reference: int) -> None:
-        price = self.worsened(reference, order.side, min(order.leaves, self._budget), self._volume)
-        if order.is_limit:
-            price = min(price, order.price) if order.side > 0 else max(price, order.price)
+        size = min(order.leaves, self._budget)
+        price = self.taker_price(order, reference, size=size, volume=self._volume)
         self._trade(order, price, is_maker=False, reference=reference)
 
     def _trade(self, order: Working, price: int, *, is_maker: bool, reference: int) -> None:
@@ -230,8 +228,8 @@ class BarMarket(Market):
             rank = (*key, order.sequence, order, level)
             if best is None or rank[:3] < best[:3]:
                 best = rank
-        level = self.account.liquidation_level(self.instrument)
-        if level is not None and self._is_liquidated(level, goal):
+        held, level = self._margin()
+        if level is not None and margin.is_liquidated(held, level, goal):
             where = min(level, start) if goal < start else max(level, start)
             if best is None or abs(where - start) <= best[0]:
                 return None, where
@@ -318,9 +316,21 @@ class BarMarket(Market):
             if order.armed:
                 self._follow(order, price)
 
-    def _is_liquidated(self, level: int, price: int) -> bool:
-        held = self.account.position(self.instrument).quantity
-        return price <= level if held > 0 else price >= level
+    def _margin(self) -> tuple[Position, int | None]:
+        account, instrument = self.account, self.instrument
+        return account.position(instrument), account.liquidation_level(instrument)
+
+    def _pay_borrow(self, ts: int) -> None:
+        """Charge a short position for every UTC day that began since it was last charged."""
+        days = ts // _DAY - self.borrow_day
+        self.borrow_day = ts // _DAY
+        held = self.account.position(self.instrument)
+        if held.quantity >= 0 or days <= 0:
+            return
+        cost = margin.borrow_cost(held, self.account.marks[self.instrument.id], days)
+        self.account.wallet -= cost
+        held.fees += cost
+        self.reports.append(BorrowPaid(ts, self.instrument.id, -cost))
 
     def _set_price(self, price: int) -> None:
         self._price = self.last = price

@@ -6,6 +6,7 @@ from math import isqrt
 
 import msgspec
 
+from interlock.model.instrument import Instrument
 from interlock.model.units import RATE_SCALE, div_ceil
 
 
@@ -80,3 +81,13 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     leverage: int | None = None
     liquidation_fee_rate: int = 0
     queue: str = "risk_averse"
+
+
+def worsened(
+    instrument: Instrument, slippage: Slippage, price: int, *, side: int, quantity: int, volume: int
+) -> int:
+    """A price after slippage, rounded to the tick against us, in price units."""
+    distance = slippage.distance(price, quantity, volume)
+    if side > 0:
+        return instrument.round_price(price + distance, up=True)
+    return max(1, instrument.round_price(price - distance, up=False))

@@ -168,9 +168,12 @@ class DepthMarket(QuoteMarket):
             self.last = self.bid or self.ask
         if self._taken:
             self._forget_taken()
+        if self.bid <= self.floor or self.ask >= self.ceiling:
+            self._mark()
+            self.check_margin()
+        if self.expiring:
+            self.expire(ts)
         if not self.working:
-            if self.account.positions:
-                self._mark()
             return
         for key, queue in self._queues.items():
             queue.show(ts, self._shown(key))
@@ -239,9 +242,7 @@ class DepthMarket(QuoteMarket):
         best = found[0][1] if found else 0
         for key, level, quantity in found:
             size = min(order.leaves, quantity)
-            price = self.worsened(level, order.side, size, quantity)
-            if limit:
-                price = min(price, limit) if order.side > 0 else max(price, limit)
+            price = self.taker_price(order, level, size=size, volume=quantity)
             if not self._execute_against(order, key, price, size, reference=best):
                 return
 

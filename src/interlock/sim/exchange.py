@@ -9,6 +9,7 @@ from interlock.kernel.positions import funding_payment
 from interlock.model.effects import AmendOrder, CancelOrder, SubmitOrder
 from interlock.model.events import Event, FundingPaid, OrderRejected
 from interlock.model.instrument import Instrument
+from interlock.sim import margin
 from interlock.sim.account import Account
 from interlock.sim.bars import BarMarket
 from interlock.sim.costs import VenueOptions
@@ -77,8 +78,11 @@ class Exchange:
         held = self.account.positions.get(instrument.id)
         if held is None or not held.quantity:
             return
+        self.markets[instrument.id].refresh_mark()
         mark = self.account.marks[instrument.id]
         amount = funding_payment(instrument, held.quantity, mark, rate)
         self.account.wallet += amount
         held.funding += amount
+        market = self.markets[instrument.id]
+        market.floor, market.ceiling = margin.danger(self.account, instrument)
         self.reports.append(FundingPaid(ts, instrument.id, rate, mark, amount))

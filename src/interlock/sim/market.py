@@ -11,7 +11,6 @@ from collections import deque
 import msgspec
 
 from interlock.model.events import (
-    BorrowPaid,
     CancelRejected,
     Event,
     OrderAccepted,
@@ -26,9 +25,10 @@ from interlock.model.events import (
 )
 from interlock.model.instrument import Instrument
 from interlock.model.order import LIMIT_TYPES, TRIGGERED_TYPES, OrderSpec, OrderType, TimeInForce
-from interlock.model.units import NANOSECONDS, RATE_SCALE, div_away_from_zero
+from interlock.model.units import NANOSECONDS
+from interlock.sim import acceptance, margin
 from interlock.sim.account import Account
-from interlock.sim.costs import VenueOptions
+from interlock.sim.costs import VenueOptions, worsened
 
 _MARKET = OrderType.MARKET
 _LIMIT = OrderType.LIMIT
@@ -103,8 +103,10 @@ class Market:
         self.trades = 0
         self.liquidations = 0
         self._sequence = 0
-        self._expiring = False
-        self._borrow_day = 0
+        self.expiring = False
+        self.borrow_day = 0
+        # Prices at which the position is liquidated; outside every market while there is none.
+        self.floor, self.ceiling = 0, margin.NEVER
 
     # What a fidelity defines.
     def meet(self, order: Working) -> None:
@@ -116,7 +118,7 @@ class Market:
         raise NotImplementedError
 
     def on_trade(self, ts: int, price: int, quantity: int, side: int) -> None:
-        """A trade of others; only some fidelities trade on it."""
+        """A trade of others, where the fidelity trades on it."""
 
     def rest(self, order: Working) -> None:
         """An order takes its place in the queue."""
@@ -134,14 +136,10 @@ class Market:
         order = Working(client_order_id, spec, self._sequence)
         order.best = self.trigger_price(order) or self.last
         self.working[client_order_id] = order
-        self._expiring = self._expiring or spec.expire_ts > 0
+        self.expiring = self.expiring or spec.expire_ts > 0
         self.reports.append(OrderAccepted(ts, client_order_id))
         if not order.armed:
-            self.activate(order)
-
-    def activate(self, order: Working) -> None:
-        """An order begins to work: it meets liquidity, then rests or ends."""
-        self.meet(order)
+            self.meet(order)
 
     def settle(self, order: Working) -> None:
         """After meeting liquidity: immediate orders end, the rest takes its place."""
@@ -203,7 +201,7 @@ class Market:
 
     def expire(self, ts: int) -> None:
         """End good-till-date orders whose time has come."""
-        if not self._expiring:
+        if not self.expiring:
             return
         for order in list(self.working.values()):
             if 0 < order.spec.expire_ts <= ts:
@@ -212,7 +210,7 @@ class Market:
                 self.reports.append(
                     OrderExpired(order.spec.expire_ts, order.client_order_id, "good till date")
                 )
-        self._expiring = any(order.spec.expire_ts for order in self.working.values())
+        self.expiring = any(order.spec.expire_ts for order in self.working.values())
 
     def trigger(self, order: Working) -> None:
         """A conditional order becomes active."""
@@ -260,7 +258,7 @@ class Market:
         instrument, account = self.instrument, self.account
         held = account.position(instrument)
         if instrument.borrow_rate_daily and not held.quantity:
-            self._borrow_day = self.ts // _DAY
+            self.borrow_day = self.ts // _DAY
         account.marks[instrument.id] = account.marks.get(instrument.id) or price
         account.wallet += held.fill(quantity * order.side, price)
         rate = instrument.maker_rate if is_maker else instrument.taker_rate
@@ -281,22 +279,13 @@ class Market:
                 reference,
             )
         )
+        self.floor, self.ceiling = margin.danger(account, instrument)
         if not order.leaves:
             self.working.pop(order.client_order_id, None)
             self.removed(order)
 
-    def pay_borrow(self, ts: int) -> None:
-        """Charge a short position for every UTC day that began since it was last charged."""
-        day, self._borrow_day = self._borrow_day, ts // _DAY
-        held = self.account.position(self.instrument)
-        if held.quantity >= 0 or day >= ts // _DAY:
-            return
-        value = abs(held.value(self.account.marks[self.instrument.id]))
-        product = value * self.instrument.borrow_rate_daily * (ts // _DAY - day)
-        cost = div_away_from_zero(product, RATE_SCALE)
-        self.account.wallet -= cost
-        held.fees += cost
-        self.reports.append(BorrowPaid(ts, self.instrument.id, -cost))
+    def refresh_mark(self) -> None:
+        """Bring the account's mark up to the present, where it is not kept so."""
 
     def liquidate(self, price: int) -> None:
         """Close the position by force at a price, after canceling its orders."""
@@ -309,14 +298,18 @@ class Market:
         self.account.wallet += held.fill(-quantity, price) - fee
         held.fees += fee
         self.liquidations += 1
+        self.floor, self.ceiling = margin.danger(self.account, self.instrument)
         self.reports.append(PositionLiquidated(self.ts, self.instrument.id, quantity, price, fee))
 
-    def worsened(self, price: int, side: int, quantity: int, volume: int) -> int:
-        """A price after slippage, rounded to the tick against us."""
-        distance = self.options.slippage.distance(price, quantity, volume)
-        if side > 0:
-            return self.instrument.round_price(price + distance, up=True)
-        return max(1, self.instrument.round_price(price - distance, up=False))
+    def taker_price(self, order: Working, reference: int, *, size: int, volume: int) -> int:
+        """What taking costs: the reference after slippage, within the order's limit."""
+        slippage = self.options.slippage
+        price = worsened(
+            self.instrument, slippage, reference, side=order.side, quantity=size, volume=volume
+        )
+        if not order.is_limit:
+            return price
+        return min(price, order.price) if order.side > 0 else max(price, order.price)
 
     def _fault(self, client_order_id: str, spec: OrderSpec) -> str | None:
         """Why the venue refuses an order, or None: first its form, then what it would risk."""
@@ -324,30 +317,13 @@ class Market:
             return "duplicate client order id"
         if not self.last:
             return "the instrument has no price yet"
-        return self._form_fault(spec) or self._funds_fault(spec) or self._timing_fault(spec)
-
-    def _form_fault(self, spec: OrderSpec) -> str | None:
-        instrument = self.instrument
-        fault = instrument.quantity_fault(spec.quantity)
-        if fault is None and spec.price:
-            fault = instrument.price_fault(spec.price)
-        if fault is None and spec.trigger:
-            fault = instrument.price_fault(spec.trigger)
-        return fault
-
-    def _funds_fault(self, spec: OrderSpec) -> str | None:
-        instrument = self.instrument
-        held = self.account.position(instrument).quantity
-        if spec.reduce_only:
-            if held * spec.side >= 0:
-                return "reduce-only order would not reduce the position"
-            return None
-        if held * spec.side < 0 and spec.quantity <= abs(held):
-            return None
+        fault = acceptance.form_fault(self.instrument, spec)
+        if fault is not None:
+            return fault
         price = spec.price or spec.trigger or self.trigger_price(Working("", spec, 0)) or self.last
-        if instrument.notional(price, spec.quantity) < instrument.min_notional:
-            return "notional is below the instrument's minimum"
-        return self.account.lacks_funds(instrument, spec.side, spec.quantity, price)
+        self.refresh_mark()
+        fault = acceptance.funds_fault(self.instrument, self.account, spec, price=price)
+        return fault or self._timing_fault(spec)
 
     def _timing_fault(self, spec: OrderSpec) -> str | None:
         if spec.type is _LIMIT and not spec.post_only and not spec.expire_ts:
@@ -357,19 +333,17 @@ class Market:
         probe = Working("", spec, 0)
         if probe.armed and spec.type is not _TRAILING:
             level = self.trigger_price(probe)
-            if level >= spec.trigger if probe.rises_to_trigger else level <= spec.trigger:
+            passed = level >= spec.trigger if probe.rises_to_trigger else level <= spec.trigger
+            if level and passed:
                 return "the order would trigger immediately"
         if spec.post_only and self.crosses(probe):
             return "a post-only order would take"
         return None
 
     def _amend_fault(self, spec: OrderSpec, filled: int, order: Working) -> str | None:
-        instrument = self.instrument
         if spec.quantity <= filled:
             return "the new quantity is already filled"
-        fault = instrument.quantity_fault(spec.quantity)
-        for price in (spec.price, spec.trigger):
-            fault = fault or (instrument.price_fault(price) if price else None)
+        fault = acceptance.form_fault(self.instrument, spec)
         if fault is not None or (spec.price == order.price and spec.trigger == order.trigger):
             return fault
         return self._timing_fault(spec) if order.armed or spec.post_only else None

@@ -4,7 +4,9 @@ Rules of this file. A taker trades at the touch for at most the quantity shown t
 market order waits for the next quote, the rest of a limit order rests. A resting order joins behind
 what the touch shows at its price. Trades at its price eat that queue first, then the order; a trade
 beyond its price, or a touch that crosses it, fills it. When the shown quantity falls below what
-stood before us, the queue is that quantity: cancels are taken to be behind us (risk averse).
+stood before us, the queue is that quantity: cancels are taken to be behind us (risk averse). A
+trade at that price within ``ECHO_NS`` of the fall is what made it fall, and does not shorten the
+queue twice.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections import deque
 from interlock.model.events import Event
 from interlock.model.instrument import Instrument
 from interlock.model.order import OrderSpec, OrderType
+from interlock.sim import margin
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.market import UNKNOWN_AHEAD, Market, Working
@@ -21,6 +24,7 @@ from interlock.sim.market import UNKNOWN_AHEAD, Market, Working
 _LIMIT = OrderType.LIMIT
 _TRAILING = OrderType.TRAILING_STOP
 _NO_ASK = 1 << 62
+ECHO_NS = 100_000_000
 
 
 class QuoteMarket(Market):
@@ -42,6 +46,8 @@ class QuoteMarket(Market):
         self._top_buy = 0
         self._top_sell = _NO_ASK
         self._watching = False
+        # By order, the part of its queue that a fall of the touch took, and when.
+        self._echoes: dict[str, tuple[int, int]] = {}
 
     def on_quote(self, ts: int, bid: int, bid_quantity: int, ask: int, ask_quantity: int) -> None:
         """A new touch."""
@@ -50,10 +56,13 @@ class QuoteMarket(Market):
         self.ask, self.ask_quantity = ask, ask_quantity
         if not self.last:
             self.last = bid or ask
+        if bid <= self.floor or ask >= self.ceiling:
+            self._mark()
+            self.check_margin()
         if not self.working:
-            if self.account.positions:
-                self._mark()
             return
+        if self.expiring:
+            self.expire(ts)
         if bid <= self._top_buy or ask >= self._top_sell or self._watching:
             self._mark()
             self._on_touch()
@@ -62,12 +71,21 @@ class QuoteMarket(Market):
         """A trade of others: it eats the queue before us, then us."""
         self.ts = ts
         self.last = price
+        if self.expiring:
+            self.expire(ts)
         if price <= self._top_buy and side <= 0:
             self._eat(price, quantity, 1)
         elif price >= self._top_sell and side >= 0:
             self._eat(price, quantity, -1)
         if self._watching:
             self._check_triggers()
+
+    def check_margin(self) -> None:
+        """Liquidate at the touch when the mark has reached the position's level."""
+        account, instrument = self.account, self.instrument
+        held, level = account.position(instrument), account.liquidation_level(instrument)
+        if margin.is_liquidated(held, level, account.marks[instrument.id]):
+            self.liquidate((self.bid if held.quantity > 0 else self.ask) or self.last)
 
     def meet(self, order: Working) -> None:
         """Take what the touch shows, as far as the order's price allows."""
@@ -105,6 +123,7 @@ class QuoteMarket(Market):
 
     def removed(self, order: Working) -> None:
         """Forget the place of an order that is gone."""
+        self._echoes.pop(order.client_order_id, None)
         if order.spec.type is not _LIMIT:
             self._watch()
         if not order.rested or not order.is_limit:
@@ -135,10 +154,37 @@ class QuoteMarket(Market):
     def _watch(self) -> None:
         self._watching = any(o.armed or not o.is_limit for o in self.working.values())
 
+    def refresh_mark(self) -> None:
+        """Bring the account's mark up to the present touch."""
+        self._mark()
+
     def _mark(self) -> None:
-        total = self.bid + self.ask
-        half = total >> 1
-        self.account.marks[self.instrument.id] = half + (total & 1 & half)
+        bid, ask = self.bid, self.ask
+        if bid and ask:
+            total = bid + ask
+            half = total >> 1
+            self.account.marks[self.instrument.id] = half + (total & 1 & half)
+        elif bid or ask:
+            self.account.marks[self.instrument.id] = bid or ask
+
+    def _shorten(self, order: Working, shown: int) -> None:
+        """The touch shows less than stood before us."""
+        gone = order.ahead - shown
+        if gone <= 0:
+            return
+        if order.ahead < UNKNOWN_AHEAD:
+            self._echoes[order.client_order_id] = (self.ts, gone)
+        order.ahead = shown
+
+    def _echo(self, order: Working, quantity: int) -> int:
+        """What of a trade the touch has told already; it is forgotten once told."""
+        ts, gone = self._echoes.pop(order.client_order_id, (0, 0))
+        if not gone or self.ts - ts > ECHO_NS:
+            return 0
+        told = min(gone, quantity)
+        if gone > told:
+            self._echoes[order.client_order_id] = (ts, gone - told)
+        return told
 
     def _take(self, order: Working) -> None:
         buy = order.side > 0
@@ -148,9 +194,7 @@ class QuoteMarket(Market):
             return
         if order.spec.time_in_force == "fok" and size < order.leaves:
             return
-        price = self.worsened(touch, order.side, size, shown)
-        if order.is_limit:
-            price = min(price, order.price) if buy else max(price, order.price)
+        price = self.taker_price(order, touch, size=size, volume=shown)
         done = self.execute(order, price, size, is_maker=False, reference=touch)
         if buy:
             self.ask_quantity -= done
@@ -170,12 +214,12 @@ class QuoteMarket(Market):
                     self._fill_resting(order, order.leaves)
                 elif order.price >= self.bid:
                     shown = self.bid_quantity if order.price == self.bid else 0
-                    order.ahead = min(order.ahead, shown)
+                    self._shorten(order, shown)
             elif self.bid >= order.price:
                 self._fill_resting(order, order.leaves)
             elif order.price <= self.ask:
                 shown = self.ask_quantity if order.price == self.ask else 0
-                order.ahead = min(order.ahead, shown)
+                self._shorten(order, shown)
 
     def _eat(self, price: int, quantity: int, side: int) -> None:
         """A trade's quantity meets our orders of one side, best price and oldest first."""
@@ -191,8 +235,9 @@ class QuoteMarket(Market):
             if beyond:
                 self._fill_resting(order, order.leaves)
             elif price == order.price:
-                through = max(0, quantity - order.ahead)
-                order.ahead = max(0, order.ahead - quantity)
+                told = self._echo(order, quantity) if self._echoes else 0
+                through = max(0, quantity - told - order.ahead)
+                order.ahead = max(0, order.ahead - (quantity - told))
                 if through:
                     size = min(through, order.leaves)
                     quantity -= size

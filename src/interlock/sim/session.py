@@ -49,10 +49,10 @@ class Session:
         latency = exchange.options.latency
         self._order_ns = latency.order_ns
         self._ack_ns = latency.ack_ns
-        self._feed_ns = latency.feed_ns
+        self.feed_ns = latency.feed_ns
         self.started: Callable[[], None] = lambda: None
         # (due, sequence, what, payload): messages under way and timers.
-        self._waiting: list[tuple[int, int, Callable[[int, Any], None], Any]] = []
+        self.waiting: list[tuple[int, int, Callable[[int, Any], None], Any]] = []
         self._sequence = 0
 
     # From the kernel to the world.
@@ -161,11 +161,11 @@ class Session:
     # Time.
     def _wait(self, due: int, act: Callable[[int, Any], None], payload: Any) -> None:
         self._sequence += 1
-        heapq.heappush(self._waiting, (due, self._sequence, act, payload))
+        heapq.heappush(self.waiting, (due, self._sequence, act, payload))
 
     def release(self, ts: int) -> None:
         """Everything that is due at or before ``ts`` happens, in order of time."""
-        waiting = self._waiting
+        waiting = self.waiting
         while waiting and waiting[0][0] <= ts:
             due, _, act, payload = heapq.heappop(waiting)
             act(due, payload)
@@ -174,8 +174,9 @@ class Session:
 
     def hear(self, event: Any) -> None:
         """Market data reaches the kernel, after the feed latency."""
-        if self._feed_ns:
-            self._wait(event.ts_event + self._feed_ns, self._hear_late, event.copy())
+        if self.feed_ns:
+            arrival = event.ts_event + self.feed_ns
+            self._wait(arrival, self._hear_late, event.arriving(arrival))
             return
         self.tell(event)
         if self.reports:
@@ -201,11 +202,6 @@ class Session:
         self.pump()
         for order in list(self.state.open.values()):
             self.recorder.orders.append(order)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a message is under way or a timer is set."""
-        return bool(self._waiting)
 
 
 def bars_closed(bars: list[Bar]) -> BarsClosed:
