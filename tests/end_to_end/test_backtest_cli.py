@@ -256,8 +256,10 @@ def test_a_rule_broken_inside_a_callback_shows_its_line_too(home: Path) -> None:
     assert "'tg' is no order option" in shown
 
 
-def program(*arguments: str, keys: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    call = [sys.executable, "-c", "from interlock.cli import main; main()", *arguments]
+def program(
+    *arguments: str, keys: bytes = b"", before: str = ""
+) -> subprocess.CompletedProcess[bytes]:
+    call = [sys.executable, "-c", f"{before}from interlock.cli import main; main()", *arguments]
     return subprocess.run(call, input=keys, capture_output=True, check=False)
 
 
@@ -300,6 +302,22 @@ def test_results_that_cannot_be_written_leave_nothing(home: Path) -> None:
     shown = run("backtest", "ma_cross", *HOURLY, "--results", "blocked/inside", code=1).output
     assert "cannot write the result folder" in shown
     assert [path.name for path in home.iterdir()] == ["blocked"]
+
+
+def test_a_disk_that_fills_up_leaves_no_result(home: Path) -> None:
+    # The report is larger than a file may be here, so that its write fails in the middle.
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); "
+    done = program("backtest", "ma_cross", *HOURLY, before=limit)
+    assert done.returncode == 1
+    assert b"cannot write the result folder" in done.stderr
+    assert b"free some space" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert not list((home / "results").iterdir())
+
+
+def test_a_strategy_on_data_it_cannot_hear_is_told() -> None:
+    shown = run("backtest", "market_maker", *HOURLY, "--no-save").output
+    assert "MarketMaker has on_quote, the data have nothing for it" in " ".join(shown.split())
 
 
 def on_terminal(*arguments: str) -> str:

@@ -130,7 +130,9 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     spec, loaded = _spec(strategy, given)
     failures.path, failures.parameters = loaded.path, dict(spec.parameters)
     is_silent = given["quiet"] or given["as_text"]
-    prepared = prepare(spec, loaded=loaded, allow_changed_data=given["allow_changed_data"])
+    is_live = _may_be_live(loaded, given)
+    with summary.waiting("reading data", live=is_live):
+        prepared = prepare(spec, loaded=loaded, allow_changed_data=given["allow_changed_data"])
     failures.parameters = dict(prepared.spec.parameters)
     if not is_silent:
         _announce(prepared, defaulted=not spec.data)
@@ -139,7 +141,7 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     watch = summary.Stopwatch()
     with (
         _journal(given["journal"]) as write,
-        summary.progress("running", unit="rows", live=_may_be_live(loaded, given)) as advance,
+        summary.progress("running", unit="rows", live=is_live) as advance,
     ):
         result = execute(prepared, command=_command(), progress=advance, write_journal=write)
     warnings = list(prepared.warnings) + _against_record(spec, result.result_digest)
@@ -154,7 +156,9 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
         click.echo(f"{summary.speed_line(prepared.rows, watch.seconds)}\n")
         _report(result, folder, warnings[len(prepared.warnings) :], spec)
     if given["show"] and folder is not None and not given["no_report"]:
-        click.launch(str(folder / "report.html"))
+        from interlock.cli.results import _show
+
+        _show((folder / "report.html").absolute())
 
 
 def _report(result: Any, folder: Path | None, warnings: list[str], spec: Any) -> None:

@@ -73,6 +73,17 @@ def progress(title: str, *, unit: str, live: bool) -> Iterator[Callable[[int, in
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
+@contextmanager
+def waiting(title: str, *, live: bool) -> Iterator[None]:
+    """A sign of life on a terminal while something of unknown length happens."""
+    shown = console(to_error=True)
+    if not live or not shown.is_terminal:
+        yield
+        return
+    with shown.status(title):
+        yield
+
+
 class Stopwatch:
     """Seconds since it was made."""
 
@@ -134,14 +145,18 @@ def _rows(results: Sequence[BacktestResult]) -> Iterator[tuple[str, list[Any]]]:
     for name in _COSTS:
         yield name.capitalize(), [text.money(item.costs[name], item.currency) for item in results]
     yield "Fills", [f"{item.counters.get('fills', 0):,}" for item in results]
-    for name, label in (
-        ("denied", "Orders denied"),
-        ("rejected", "Orders rejected"),
-        ("ambiguous_bars", "Ambiguous bars"),
-        ("liquidations", "Liquidations"),
-    ):
-        if any(item.counters.get(name) for item in results):
-            yield label, [f"{item.counters.get(name, 0):,}" for item in results]
+    counters = [item.counters for item in results]
+    yield (
+        "Orders denied / rejected",
+        [f"{_count(c, 'denied')} / {_count(c, 'rejected')}" for c in counters],
+    )
+    yield "Ambiguous bars", [_count(c, "ambiguous_bars") for c in counters]
+    if any(c.get("liquidations") for c in counters):
+        yield "Liquidations", [_count(c, "liquidations") for c in counters]
+
+
+def _count(counters: Mapping[str, int], name: str) -> str:
+    return f"{counters.get(name, 0):,}"
 
 
 def _toned(value: str) -> Text:

@@ -166,6 +166,11 @@ def _reach(folder: Path) -> None:
 
 
 def _from_module(place: str, name: str) -> Loaded:
+    if place == "__main__":
+        raise LoadingError(
+            f"{name} was defined in a notebook or a script, where no other program finds it; "
+            f"put the class into a file and name that: my_file.py:{name}"
+        )
     _reach(Path.cwd())
     try:
         found = importlib.util.find_spec(place)

@@ -290,7 +290,27 @@ def _checked(prepared: Prepared, allow_changed_data: bool) -> Prepared:
         warnings.append(
             f"{loaded.path} was changed since the recorded run: the result may differ from it"
         )
-    return replace(prepared, warnings=tuple(warnings))
+    unheard = _unheard(loaded, dataset)
+    return replace(prepared, notes=(*prepared.notes, *unheard), warnings=tuple(warnings))
+
+
+def _unheard(loaded: Loaded, dataset: Dataset) -> list[str]:
+    """What the strategy listens to and the data do not have."""
+    if not issubclass(loaded.kind, Strategy):
+        return []
+    present = {
+        "on_quote": dataset.quotes,
+        "on_trade": dataset.trades,
+        "on_book": (*dataset.depth, *dataset.orders),
+        "on_bar": (*dataset.bars, *(dataset.trades if loaded.kind.timeframes else ())),
+    }
+    heard = [hook for hook in present if getattr(loaded.kind, hook) is not getattr(Strategy, hook)]
+    return [
+        f"{loaded.kind.__name__} has {hook}, the data have nothing for it "
+        f"(--data {SYNTHETIC}:crypto-depth has trades, quotes and a book)"
+        for hook in heard
+        if not present[hook]
+    ]
 
 
 def _request(spec: RunSpec) -> DataRequest:

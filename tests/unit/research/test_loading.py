@@ -104,6 +104,7 @@ def test_a_module_gives_the_class_it_is_asked_for(
         ("mine", "did you mean mine.py"),
         ("ma_crosss", "did you mean ma_cross"),
         ("no.such.module:Class", "names no strategy"),
+        ("__main__:Mine", "put the class into a file"),
     ],
 )
 def test_a_wrong_name_gets_a_hint(
