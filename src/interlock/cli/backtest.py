@@ -52,7 +52,7 @@ def _assignments(
     for part in texts:
         name, equals, value = part.partition("=")
         if not equals:
-            raise click.BadParameter(f"{part!r} is not NAME=VALUE, such as queue=optimistic")
+            raise click.BadParameter(f"{part!r} is not NAME=VALUE, such as queue=proportional")
         found[name.strip()] = value.strip()
     return found
 
@@ -92,7 +92,7 @@ def _assignments(
               help="Largest share of a bar's volume that we take, or off.  "
               "[default: 2.5]")  # fmt: skip
 @click.option("--set", "others", multiple=True, callback=_assignments, metavar="NAME=VALUE",
-              help="Any other option of the run, such as queue=optimistic, "
+              help="Any other option of the run, such as queue=proportional, "
               "margin_mode=isolated.")  # fmt: skip
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="Folder of results.  [default: ./results]")  # fmt: skip

@@ -15,6 +15,7 @@ import msgspec
 
 from interlock.model.units import UnitError
 from interlock.research.options import BacktestError, RunOptions, bps_rate
+from interlock.sim.depth import queue_power
 
 FORMAT = 1
 OFF = "off"
@@ -145,6 +146,10 @@ def read_options(
     except msgspec.ValidationError as error:
         raise BacktestError(f"{where} {_first(str(error))}") from None
     _check_rates(made, where)
+    try:
+        queue_power(made.queue)
+    except ValueError as error:
+        raise BacktestError(f"{where} queue={made.queue!r}: {error}") from None
     return made
 
 

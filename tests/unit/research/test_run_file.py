@@ -101,6 +101,7 @@ def test_a_missing_file_says_where_run_files_are(tmp_path: Path) -> None:
         ({"fill": "never"}, "fill='never' must be one of next_open, same_close"),
         ({"slippage_bps": 0.001}, "slippage_bps=0.001 is finer than 0.01 basis points"),
         ({"leverage": "two"}, "leverage"),
+        ({"queue": "best"}, "queue='best'.*use risk_averse, proportional"),
         ({"cash": -1}, "cash=-1.0 must be at least"),
     ],
 )
