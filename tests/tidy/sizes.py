@@ -11,7 +11,7 @@ FUNCTION_LINES = 60
 FILE_LINES = 500
 CLASS_METHODS = 20
 PARAMETERS = 6
-POSITIONAL = 3
+POSITIONAL = 4
 NESTING = 4
 
 _BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)

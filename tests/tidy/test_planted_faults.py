@@ -28,8 +28,8 @@ SIZE_FAULTS = [
     ("function-length", RESEARCH, function_of(60)),
     ("file-length", RESEARCH, "x = 1\n" * 500),
     ("class-methods", RESEARCH, "class Wide:\n" + "    def m(self): ...\n" * 21),
-    ("positional", RESEARCH, "def fill(a, b, c): ..."),
-    ("positional", RESEARCH, "class Book:\n    def fill(self, a, b, c): ..."),
+    ("positional", RESEARCH, "def fill(a, b, c, d, e): ..."),
+    ("positional", RESEARCH, "class Book:\n    def fill(self, a, b, c, d, e): ..."),
     ("parameters", RESEARCH, "def fill(a, *, b, c, d, e, f, g): ..."),
     (
         "nesting",

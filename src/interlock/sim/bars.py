@@ -15,17 +15,17 @@ from __future__ import annotations
 
 from collections import deque
 
-from interlock.kernel.positions import Position
 from interlock.model.events import BorrowPaid, Event
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar
 from interlock.model.order import OrderType, TimeInForce
 from interlock.model.units import RATE_SCALE
-from interlock.sim import margin
+from interlock.sim import margin, walk
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.margin import NEVER
-from interlock.sim.market import Market, Working
+from interlock.sim.market import Market
+from interlock.sim.working import Working
 
 _BETWEEN, _OPEN, _WALK, _CLOSE = range(4)
 _STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
@@ -72,7 +72,8 @@ class BarMarket(Market):
             return
         if self.expiring:
             self.expire(bar.ts_open)
-        held, level = self._margin()
+        level = self.account.liquidation_level(self.instrument)
+        held = self.account.position(self.instrument)
         if margin.is_liquidated(held, level, self._price):
             self.liquidate(self._price)
         self._next = list(self.working.values())
@@ -103,7 +104,7 @@ class BarMarket(Market):
         self.ts = bar.ts_event
         self._moment = _WALK
         first, second = bar.low_units, bar.high_units
-        stop_side = self._ambiguous_side(bar)
+        stop_side = walk.ambiguous_side(self.working.values(), bar.low_units, bar.high_units)
         if stop_side:
             self.ambiguous += 1
             if stop_side > 0:
@@ -119,7 +120,7 @@ class BarMarket(Market):
             goal = self._legs[0]
             found = self._first_reached(goal)
             if found is None:
-                self._trail(goal)
+                walk.follow(self.working.values(), goal)
                 self._price = goal
                 self._legs.pop(0)
                 continue
@@ -182,8 +183,8 @@ class BarMarket(Market):
         price = self._price
         order.mid_bar = False
         if order.armed:
-            self._follow(order, price)
-            if self._is_triggered(order, price):
+            walk.follow((order,), price)
+            if walk.is_triggered(order, price):
                 self.trigger(order)
                 self.meet(order)
             return
@@ -214,63 +215,24 @@ class BarMarket(Market):
         if size > 0:
             self._budget -= self.execute(order, price, size, is_maker=is_maker, reference=reference)
 
-    # The walk.
     def _first_reached(self, goal: int) -> tuple[Working | None, int] | None:
-        """The order that the price meets first on its way to ``goal``, and where."""
-        start = self._price
-        rising = goal >= start
-        best: tuple[int, int, int, Working | None, int] | None = None
-        for order in self.working.values():
-            level = self._level(order, goal, rising=rising)
-            if level is None:
-                continue
-            key = (abs(level - start), 1 if order.is_limit and not order.armed else 0)
-            rank = (*key, order.sequence, order, level)
-            if best is None or rank[:3] < best[:3]:
-                best = rank
-        held, level = self._margin()
-        if level is not None and margin.is_liquidated(held, level, goal):
-            where = min(level, start) if goal < start else max(level, start)
-            if best is None or abs(where - start) <= best[0]:
-                return None, where
-        return None if best is None else (best[3], best[4])
-
-    def _level(self, order: Working, goal: int, *, rising: bool) -> int | None:
-        """Where on this leg the order acts, or None."""
-        if order.armed:
-            level = self._trigger_level(order)
-            if order.rises_to_trigger != rising:
-                return None
-            reached = goal >= level if rising else goal <= level
-            return (
-                max(level, self._price)
-                if reached and rising
-                else (min(level, self._price) if reached else None)
-            )
-        if not order.is_limit or not self._budget:
-            return None
-        if order.mid_bar:
-            return self._late_level(order, goal)
-        if (order.side > 0) == rising:
-            return None
-        level = order.price
-        if self.options.touch_fills:
-            reached = goal >= level if rising else goal <= level
-        else:
-            reached = goal > level if rising else goal < level
-        if not reached:
-            return None
-        return max(level, self._price) if rising else min(level, self._price)
-
-    def _late_level(self, order: Working, goal: int) -> int | None:
-        """Where an order that came during the walk trades: only a close beyond it is proof."""
-        if len(self._legs) > 1:
-            return None
-        beyond = (order.price - goal) * order.side
-        if beyond < 0 or (not beyond and not self.options.touch_fills):
-            return None
-        low, high = sorted((self._price, goal))
-        return order.price if low <= order.price <= high else goal
+        """What the price meets first on its way: an order, or the position's liquidation (None)."""
+        leg = walk.Leg(
+            self._price,
+            goal,
+            is_last=len(self._legs) == 1,
+            touches=self.options.touch_fills,
+            is_open=self._budget > 0,
+        )
+        found = walk.first_reached(self.working.values(), leg)
+        account, instrument = self.account, self.instrument
+        level = account.liquidation_level(instrument)
+        if level is None or not margin.is_liquidated(account.position(instrument), level, goal):
+            return found
+        where = leg.meets(level)
+        if found is not None and abs(where - leg.start) > abs(found[1] - leg.start):
+            return found
+        return None, where
 
     def _reach(self, order: Working, level: int) -> None:
         if order.armed:
@@ -278,47 +240,6 @@ class BarMarket(Market):
             self.meet(order)
             return
         self._trade(order, order.price, is_maker=True, reference=order.price)
-
-    def _ambiguous_side(self, bar: Bar) -> int:
-        """+1 when exits' stop lies above inside the bar with their target, -1 below, else 0."""
-        if len(self.working) < 2:
-            return 0
-        low, high = bar.low_units, bar.high_units
-        stops: set[int] = set()
-        goals: set[int] = set()
-        for order in self.working.values():
-            if not order.spec.oco and not order.spec.reduce_only:
-                continue
-            is_stop = order.armed and order.spec.type in _STOPS
-            level = self._trigger_level(order) if is_stop else order.price or order.trigger
-            if low <= level <= high:
-                (stops if is_stop else goals).add(order.side)
-        return next((side for side in (1, -1) if side in stops and side in goals), 0)
-
-    # Triggers.
-    def _trigger_level(self, order: Working) -> int:
-        if order.spec.type is not _TRAILING:
-            return order.trigger
-        if order.side < 0:
-            return order.best - order.spec.trail
-        return order.best + order.spec.trail
-
-    def _is_triggered(self, order: Working, price: int) -> bool:
-        level = self._trigger_level(order)
-        return price >= level if order.rises_to_trigger else price <= level
-
-    def _follow(self, order: Working, price: int) -> None:
-        if order.spec.type is _TRAILING:
-            order.best = max(order.best, price) if order.side < 0 else min(order.best, price)
-
-    def _trail(self, price: int) -> None:
-        for order in self.working.values():
-            if order.armed:
-                self._follow(order, price)
-
-    def _margin(self) -> tuple[Position, int | None]:
-        account, instrument = self.account, self.instrument
-        return account.position(instrument), account.liquidation_level(instrument)
 
     def _pay_borrow(self, ts: int) -> None:
         """Charge a short position for every UTC day that began since it was last charged."""

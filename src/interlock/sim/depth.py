@@ -29,9 +29,9 @@ from interlock.model.market import Book
 from interlock.model.order import TimeInForce
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
-from interlock.sim.market import Working
 from interlock.sim.messages import Rows
 from interlock.sim.quotes import QuoteMarket
+from interlock.sim.working import Working
 
 ECHO_NS = 100_000_000
 _POWERS = {"risk_averse": 0, "proportional": 1, "power": 2}

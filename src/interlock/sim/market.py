@@ -24,62 +24,17 @@ from interlock.model.events import (
     UpdateRejected,
 )
 from interlock.model.instrument import Instrument
-from interlock.model.order import LIMIT_TYPES, TRIGGERED_TYPES, OrderSpec, OrderType, TimeInForce
+from interlock.model.order import OrderSpec, TimeInForce
 from interlock.model.units import NANOSECONDS
 from interlock.sim import acceptance, margin
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions, worsened
+from interlock.sim.working import Working
 
-_MARKET = OrderType.MARKET
-_LIMIT = OrderType.LIMIT
-_TRAILING = OrderType.TRAILING_STOP
-_TAKE = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 _IOC = TimeInForce.IOC
 _FOK = TimeInForce.FOK
 
 _DAY = 86_400 * NANOSECONDS
-
-UNKNOWN_AHEAD = 1 << 62
-
-
-class Working:
-    """An order at the venue."""
-
-    __slots__ = (
-        "ahead",
-        "armed",
-        "best",
-        "client_order_id",
-        "is_limit",
-        "leaves",
-        "mid_bar",
-        "price",
-        "rested",
-        "sequence",
-        "side",
-        "spec",
-        "trigger",
-    )
-
-    def __init__(self, client_order_id: str, spec: OrderSpec, sequence: int) -> None:
-        self.client_order_id = client_order_id
-        self.spec = spec
-        self.side = spec.side
-        self.leaves = spec.quantity
-        self.price = spec.price
-        self.trigger = spec.trigger
-        self.sequence = sequence
-        self.is_limit = spec.type in LIMIT_TYPES
-        self.armed = spec.type in TRIGGERED_TYPES
-        self.best = 0
-        self.ahead = 0
-        self.mid_bar = False
-        self.rested = False
-
-    @property
-    def rises_to_trigger(self) -> bool:
-        """Whether a rising price triggers it: stops with their side, take-profits against it."""
-        return (self.side > 0) != (self.spec.type in _TAKE)
 
 
 class Market:
@@ -323,22 +278,7 @@ class Market:
         price = spec.price or spec.trigger or self.trigger_price(Working("", spec, 0)) or self.last
         self.refresh_mark()
         fault = acceptance.funds_fault(self.instrument, self.account, spec, price=price)
-        return fault or self._timing_fault(spec)
-
-    def _timing_fault(self, spec: OrderSpec) -> str | None:
-        if spec.type is _LIMIT and not spec.post_only and not spec.expire_ts:
-            return None
-        if spec.expire_ts and spec.expire_ts <= self.ts:
-            return "the order expires before it arrives"
-        probe = Working("", spec, 0)
-        if probe.armed and spec.type is not _TRAILING:
-            level = self.trigger_price(probe)
-            passed = level >= spec.trigger if probe.rises_to_trigger else level <= spec.trigger
-            if level and passed:
-                return "the order would trigger immediately"
-        if spec.post_only and self.crosses(probe):
-            return "a post-only order would take"
-        return None
+        return fault or acceptance.timing_fault(self, spec)
 
     def _amend_fault(self, spec: OrderSpec, filled: int, order: Working) -> str | None:
         if spec.quantity <= filled:
@@ -346,7 +286,7 @@ class Market:
         fault = acceptance.form_fault(self.instrument, spec)
         if fault is not None or (spec.price == order.price and spec.trigger == order.trigger):
             return fault
-        return self._timing_fault(spec) if order.armed or spec.post_only else None
+        return acceptance.timing_fault(self, spec) if order.armed or spec.post_only else None
 
     def trigger_price(self, order: Working) -> int:
         """The price that conditional orders watch, in price units."""

@@ -26,9 +26,9 @@ from interlock.model.instrument import Instrument
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.depth import ECHO_NS, DepthMarket, Queue, take_oldest
-from interlock.sim.market import Working
 from interlock.sim.matching import Incoming, OrderBook, Resting
 from interlock.sim.messages import Rows
+from interlock.sim.working import Working
 
 _ADD, _DELETE = 1, 3
 _OURS = "us"

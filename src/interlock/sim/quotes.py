@@ -19,7 +19,8 @@ from interlock.model.order import OrderSpec, OrderType
 from interlock.sim import margin
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
-from interlock.sim.market import UNKNOWN_AHEAD, Market, Working
+from interlock.sim.market import Market
+from interlock.sim.working import UNKNOWN_AHEAD, Working
 
 _LIMIT = OrderType.LIMIT
 _TRAILING = OrderType.TRAILING_STOP
