@@ -1,9 +1,10 @@
 """Rotation: once a day, hold the strongest few of several instruments in equal parts.
 
 Strength is the change of the daily close over ``lookback`` days. What falls out of the list is sold
-first; what enters it is bought ``patience`` minutes later with the money the sales brought. Both
-steps hang on timers: a timer that is due now rings after every bar of this moment has been seen,
-so that no instrument is judged on yesterday's close because its bar came last.
+first; what enters it is bought ``patience`` minutes later, or as much later as the sales take, with
+the money they brought. Both steps hang on timers: a timer that is due now rings after every bar of
+this moment has been seen, so that no instrument is judged on yesterday's close because its bar
+came last.
 """
 
 from interlock.strategy.api import Strategy
@@ -39,9 +40,13 @@ class Rotation(Strategy):
             self.timer("sell", bar.ts_event)
 
     def on_timer(self, name):
+        is_waiting = name == "buy" and bool(self.view.open_orders())
         if name == "sell":
             self.choose()
+        if name == "sell" or is_waiting:
             self.timer("buy", self.view.ts_event + self.patience * MINUTE)
+        if is_waiting:
+            return  # a sale is still under way, and its money not here
         for instrument, exposure in self.wanted.items():
             grows = exposure > self.view.exposure(instrument)
             if grows == (name == "buy"):

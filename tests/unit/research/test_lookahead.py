@@ -132,11 +132,11 @@ class PeekThroughState(Strategy):
 
 
 class PeekAtTheEnd(Strategy):
-    """One decision, by the very last close."""
+    """One decision, sized by the very last close."""
 
     def on_bar(self, bar: Bar) -> None:
         if bar.row == 100:
-            self.market(1 if bar._close[-1] > bar.close_units else -1, 1.0)
+            self.market(1, bar._close[-1] / bar.close_units)
 
 
 class PeekAtQuotes(Strategy):

@@ -171,7 +171,8 @@ class _Check:
         generator = np.random.default_rng(self.options.seed)
         count = min(self.options.sampled, most, len(usable))
         chance = generator.choice(usable, size=count, replace=False).tolist()
-        before_end = [ts for ts in signals if ts <= int(usable[-1])]
+        first = int(self.times[min(_EARLY[0], len(self.times)) - 1])
+        before_end = [ts for ts in signals if first <= ts <= int(usable[-1])]
         return sorted({*chance, *self._some(before_end, most)})
 
     @staticmethod

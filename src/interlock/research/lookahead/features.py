@@ -39,8 +39,9 @@ class Difference:
 
 
 def columns_of(make: Callable[[], TargetStrategy], bars: BarColumns) -> dict[str, Floats]:
-    """The features of a fresh strategy over bars."""
-    return feature_columns(make(), FeatureBars(bars))
+    """The features of a fresh strategy over bars; strange data are no reason for warnings."""
+    with np.errstate(all="ignore"):
+        return feature_columns(make(), FeatureBars(bars))
 
 
 def differences(

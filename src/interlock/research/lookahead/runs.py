@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from interlock.kernel.journal import Journal
 from interlock.model.events import Started, Stopped
 from interlock.model.market import Bar, Cursor, Quote, Trade
@@ -85,7 +87,8 @@ def perform(
         strategy = make()
         if isinstance(strategy, Strategy):
             _observe(strategy, run, guard)
-        session = make_session({NAME: strategy}, dataset, options)
+        with np.errstate(all="ignore"):
+            session = make_session({NAME: strategy}, dataset, options)
         session.journal = _KeptJournal()
         session.journal.append([dataset.digest])
         steps = sorted(getattr(strategy, "timeframes", ()))

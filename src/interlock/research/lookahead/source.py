@@ -11,7 +11,8 @@ from pathlib import Path
 
 _WHOLE = {
     "mean", "std", "var", "min", "max", "median", "quantile", "percentile", "nanmean", "nanstd",
-    "nanmin", "nanmax", "fit", "fit_transform", "argmax", "argmin", "argsort", "rank", "rankdata", "average",
+    "nanmin", "nanmax", "argmax", "argmin", "argsort", "rank", "rankdata", "average", "fit",
+    "fit_transform",
 }  # fmt: skip
 _BACKWARD = {"bfill", "backfill", "interpolate", "filtfilt", "savgol_filter", "gradient"}
 _READERS = {
