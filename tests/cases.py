@@ -10,12 +10,13 @@ Settings: ``perpetual``, ``spot``, ``equity`` (several for several instruments),
 ``funding=ROW:RATE``, ``protection``, and fields of the instrument (``i.``), of the venue (``v.``),
 of its latency in ms (``t.``), of the limits (``l.``), ``slippage=KIND:RATE``, ``ambiguous=COUNT``.
 
-``python -m tests.cases`` plays every case and writes the files anew; ``git diff`` then shows which
+``python -m tests.cases [FILE ...]`` plays the cases and writes the files anew; ``git diff`` then shows which
 rows a change of the code has changed.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,4 +148,5 @@ def rewrite(path: Path) -> None:
 
 if __name__ == "__main__":
     for file in sorted(FOLDER.glob("*.txt")):
-        rewrite(file)
+        if not sys.argv[1:] or file.stem in sys.argv[1:]:
+            rewrite(file)

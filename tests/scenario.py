@@ -46,7 +46,8 @@ from tests.scripted import ProtectedScripted, Scripted
 from tests.wording import Wording
 
 SECOND = 10**9
-START = 1_700_006_400 * SECOND
+# Two minutes before midnight UTC: the third row begins a day.
+START = (1_700_006_400 - 120) * SECOND
 STEP = 60 * SECOND
 # A bar closes one second before the next opens, so that every event belongs to one row.
 LENGTH = STEP - SECOND
@@ -62,9 +63,7 @@ PERPETUAL = Instrument(
     lot=1,
     leverage_max=20,
 )
-SPOT = msgspec.structs.replace(
-    PERPETUAL, id="BTC.TEST", kind=InstrumentKind.SPOT, leverage_max=1, margin_tiers=()
-)
+SPOT = msgspec.structs.replace(PERPETUAL, id="BTC.TEST", kind=InstrumentKind.SPOT, leverage_max=1)
 EQUITY = msgspec.structs.replace(
     SPOT, id="ACME.TEST", kind=InstrumentKind.EQUITY, base="ACME", quantity_exponent=0
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ class Scripted(Strategy):
         self.end_of = end_of
         self.named: dict[str, int] = {}
         self.groups: dict[str, int] = {}
+        self.heard: Counter[tuple[str, str]] = Counter()
 
     def on_bar(self, bar: Any) -> None:
         self._act("bar", bar)
@@ -55,7 +57,9 @@ class Scripted(Strategy):
             self._order(text, "")
 
     def _act(self, kind: str, event: Any) -> None:
-        for text in self.script.get((kind, event.row), ()):
+        row = self.heard[kind, event.instrument.id]
+        self.heard[kind, event.instrument.id] += 1
+        for text in self.script.get((kind, row), ()):
             head, colon, rest = text.partition(": ")
             instrument = self._listed(head) if colon else self.view.instrument("").id
             if instrument == event.instrument.id:

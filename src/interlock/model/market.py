@@ -100,7 +100,8 @@ class Bar(Cursor):
 
     def arriving(self, ts: int) -> Self:
         """The bar as it reaches us later: its own times, but an event at ``ts``."""
-        kept = self.copy()
+        # Over the same columns, so that what came before it stays in reach.
+        kept = type(self)(self.instrument, self._columns, self._row, self.step_ns)
         kept._ready_ns = ts - self.ts_open
         return kept
 
