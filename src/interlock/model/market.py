@@ -351,6 +351,12 @@ class Book:
         kept.ts_event, kept._bid, kept._ask = self.ts_event, self._bid, self._ask
         return kept
 
+    def arriving(self, ts: int) -> Book:
+        """The book as it reaches us later: as it is now, but an event at ``ts``."""
+        kept = self.copy()
+        kept.ts_event = ts
+        return kept
+
     @property
     def bid_units(self) -> int:
         """Best bid in price units, 0 when the side is empty."""
