@@ -85,7 +85,8 @@ class QuoteMarket(Market):
         """Liquidate at the touch when the mark has reached the position's level."""
         account, instrument = self.account, self.instrument
         held, level = account.position(instrument), account.liquidation_level(instrument)
-        if margin.is_liquidated(held, level, account.marks[instrument.id]):
+        # An empty side looks like a price of zero: without a level there is nothing to reach.
+        if level is not None and margin.is_liquidated(held, level, account.marks[instrument.id]):
             self.liquidate((self.bid if held.quantity > 0 else self.ask) or self.last)
 
     def meet(self, order: Working) -> None:

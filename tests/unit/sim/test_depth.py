@@ -348,7 +348,8 @@ def test_strategy_hears_once_per_message(feed_ns: int) -> None:
     latency = Latency(feed_ns=feed_ns)
     replay(COIN, Dataset(name="x", digest="", depth=(depth,)), watcher, latency=latency)
     # The last message is still on its way when the record ends.
-    full = [(10, 99.0, 101.0), (20, 98.0, 101.0), (30, 98.0, 100.0)]
+    told = [(10, 99.0, 101.0), (20, 98.0, 101.0), (30, 98.0, 100.0)]
+    full = [(ts + feed_ns, bid, ask) for ts, bid, ask in told]
     assert watcher.heard == (full[:2] if feed_ns else full)
 
 
