@@ -107,7 +107,7 @@ class Peek(Strategy):
     """The next close through the private column of the cursor."""
 
     def on_bar(self, bar: Bar) -> None:
-        held = self.view.position_units()  # type: ignore[call-arg]
+        held = self.view.position_units()
         after = bar._close[bar._row + 1] if bar._row + 1 < len(bar) else bar.close_units
         if after > bar.close_units and not held:
             self.market(1, 1.0)
@@ -119,8 +119,8 @@ class PeekThroughState(Strategy):
     """The next close through the kernel's state: no guard stands there, the prefixes do."""
 
     def on_bar(self, bar: Bar) -> None:
-        held = self.view.position_units()  # type: ignore[call-arg]
-        cursor = self.view._state.instruments[bar.instrument.id].last  # type: ignore[attr-defined]
+        held = self.view.position_units()
+        cursor = self.view._state.instruments[bar.instrument.id].last
         try:
             after = cursor._close[bar.row + 1]
         except IndexError:
@@ -143,7 +143,7 @@ class PeekAtQuotes(Strategy):
     """A later bid, where the data are long enough."""
 
     def on_quote(self, quote: Quote) -> None:
-        held = self.view.position_units()  # type: ignore[call-arg]
+        held = self.view.position_units()
         row = quote.row
         if row % 50 == 0 and row + 100 < len(quote):
             if quote._bid[row + 100] > quote.ask_units:
@@ -192,7 +192,7 @@ class HonestEvents(Strategy):
         self.mean = self.follow(Ema(10))
 
     def on_bar(self, bar: Bar) -> None:
-        held = self.view.position_units()  # type: ignore[call-arg]
+        held = self.view.position_units()
         recent = bar.history("close", 5)
         if bar.close > self.mean.value and not held:
             self.bracket(1, 1.0, stop=bar.close * 0.98, target=bar.close * 1.02)

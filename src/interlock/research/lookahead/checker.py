@@ -112,14 +112,18 @@ class _Check:
         cuts = self._cuts(signals, self.options.signals)
         early = [int(bars.close_ts[row - 1]) for row in _EARLY if row < len(bars)]
         prefixes = [self._variant(bars, ts, prefix(self.dataset, ts)) for ts in (*early, *cuts)]
-        found = [check_columns("prefix invariance", prefixes, full, bars, self.source)]
+        found = [
+            check_columns("prefix invariance", prefixes, full=full, bars=bars, source=self.source)
+        ]
         self.tell("the columns with a poisoned future")
         poisons = [
             self._variant(bars, ts, poisoned(self.dataset, ts, how, self.options.seed))
             for ts in self._some(cuts, 6)
             for how in POISONS
         ]
-        found.append(check_columns("future poison", poisons, full, bars, self.source))
+        found.append(
+            check_columns("future poison", poisons, full=full, bars=bars, source=self.source)
+        )
         self.tell("warm-up convergence")
         late = [self._variant(bars, ts, later(self.dataset, ts)) for ts in self._late()]
         assert self.target is not None

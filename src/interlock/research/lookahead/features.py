@@ -84,6 +84,7 @@ def scale_of(column: Floats) -> float:
 def check_columns(
     test: str,
     variants: Sequence[Variant],
+    *,
     full: Mapping[str, Floats],
     bars: BarColumns,
     source: StrategySource,
