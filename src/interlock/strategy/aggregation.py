@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from interlock.model.instrument import Instrument
-from interlock.model.market import Bar
+from interlock.model.market import Bar, column
 
 
 class AggregationError(ValueError):
@@ -50,7 +50,8 @@ class BarBuilder:
         done = self.advance(bar.ts_open)
         prices = (bar.open_units, bar.high_units, bar.low_units, bar.close_units)
         if self._take(bar.ts_open, prices, bar.volume_units):
-            return done + self.advance(bar.ts_event)
+            # Its own end, not when it arrived: a bar that came late says nothing of the next one.
+            return done + self.advance(bar.ts_open + bar.step_ns)
         self.late += 1
         return done
 
@@ -64,11 +65,11 @@ class BarBuilder:
         """Give away the bar under way although its time may not be over (at the end of data)."""
         if self._volume < 0 or self._end is None:
             return ()
-        values = (self._end - self.step_ns, self._open, self._high, self._low, self._close)
-        bar = Bar.of(self.instrument, *values, self._volume)
-        bar.step_ns = self.step_ns
+        start = self._end - self.step_ns
+        values = (start, self._open, self._high, self._low, self._close, self._volume)
         self._volume = -1
-        return (bar,)
+        columns = tuple(column(value) for value in values)
+        return (Bar(self.instrument, columns, 0, self.step_ns),)
 
     def _take(self, ts: int, prices: tuple[int, int, int, int], volume: int) -> bool:
         """Merge one row; False when its bar has been given away."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.model.instrument import FixedTick, Instrument, InstrumentKind
-from interlock.model.market import Bar
+from interlock.model.market import Bar, column
 from interlock.research.timeframes import aggregate_bars, bars_from_trades
 from interlock.strategy.aggregation import AggregationError, BarBuilder
 from interlock.strategy.columns import BarColumns, TradeColumns
@@ -30,9 +30,7 @@ INSTRUMENT = Instrument(
 
 
 def bar(ts: int, *values: int, step_ns: int = MINUTE) -> Bar:
-    made = Bar.of(INSTRUMENT, ts, *values)
-    made.step_ns = step_ns
-    return made
+    return Bar(INSTRUMENT, tuple(column(value) for value in (ts, *values)), 0, step_ns)
 
 
 def rows(bars: Iterable[Bar]) -> list[tuple[int, ...]]:
@@ -103,6 +101,14 @@ def test_the_last_smaller_bar_completes_the_larger_one_at_once() -> None:
     made = builder.add_bar(bar(START + MINUTE, 12, 13, 7, 9, 4))
     assert rows(made) == [(START, 10, 14, 7, 9, 7)]
     assert made[0].ts_event == START + 2 * MINUTE
+
+
+def test_a_smaller_bar_that_arrives_late_does_not_complete_the_larger_one_early() -> None:
+    builder = BarBuilder(INSTRUMENT, 3 * MINUTE)
+    late = bar(START + MINUTE, 10, 14, 8, 12, 3).arriving(START + 4 * MINUTE)
+    assert builder.add_bar(late) == ()
+    made = builder.add_bar(bar(START + 2 * MINUTE, 12, 20, 12, 15, 1))
+    assert rows(made) == [(START, 10, 20, 8, 15, 4)]
 
 
 def test_a_missing_end_is_completed_by_time_or_by_the_next_row() -> None:

@@ -154,6 +154,7 @@ def _guarded_cursor(cursor: Bar | Quote | Trade) -> Bar | Quote | Trade:
     columns = tuple(_GuardedColumn(part, holder) for part in cursor._columns)
     if isinstance(cursor, Bar):
         made: Bar | Quote | Trade = Bar(cursor.instrument, columns, cursor._row, cursor.step_ns)
+        made._ready_ns = cursor._ready_ns
     else:
         made = type(cursor)(cursor.instrument, columns, cursor._row)
     holder.append(made)
