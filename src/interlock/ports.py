@@ -1,0 +1,142 @@
+"""Ports: what the runtime needs of the world, as interfaces; adapters and the simulator fill them.
+
+Rules of this file. A port has no implementation and no default. Calls do not block: a venue takes
+requests and tells what it hears through one callback; a ledger takes rows and says when they are
+durable. Time enters as an argument or through ``Clock``, never from anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from interlock.model.instrument import Instrument
+from interlock.model.market import Book, Quote, Trade
+from interlock.model.venue import Request, VenueEvent
+
+
+class Clock(Protocol):
+    """Time, ns UTC."""
+
+    def now_ns(self) -> int: ...
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row that must never be lost.
+
+    ``kind`` names what it is (intent, request, answer, fill, ...), ``key`` what it is about
+    (a client order id, an instrument), ``body`` its canonical msgpack bytes. The ledger adds the
+    sequence and the hash that chains it to the row before.
+    """
+
+    ts_event: int
+    kind: str
+    key: str
+    body: bytes
+
+
+class StoredRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A ledger row as it was stored: its sequence from 1, and the chain's hash after it."""
+
+    seq: int
+    digest: bytes
+    row: LedgerRow
+
+
+class LedgerFault(RuntimeError):
+    """The ledger cannot be trusted or written; the text says why and how to go on."""
+
+
+class Ledger(Protocol):
+    """The append-only chain of rows. One writer at a time, by its lease epoch."""
+
+    def append(self, rows: Sequence[LedgerRow]) -> int:
+        """Take rows in, in order; returns the sequence of the last. Not durable yet."""
+        ...
+
+    def commit(self) -> int:
+        """Make everything appended durable; returns the last durable sequence. May be slow."""
+        ...
+
+    def read(self, after: int = 0) -> Iterator[StoredRow]:
+        """Stored rows with a sequence above ``after``, in order."""
+        ...
+
+    def last(self) -> int:
+        """The last durable sequence, 0 in an empty ledger."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may trade an account: the epoch grows with every holder and is never given twice."""
+
+    account: str
+    holder: str
+    epoch: int
+    ts_expires: int
+
+
+class Leases(Protocol):
+    """Leases with fencing epochs, beside the ledger."""
+
+    def acquire(self, account: str, holder: str, *, ts: int, ttl_ns: int) -> Lease | None:
+        """A new lease with a new epoch, or None while another holder's is alive."""
+        ...
+
+    def renew(self, lease: Lease, *, ts: int, ttl_ns: int) -> Lease | None:
+        """The same epoch for longer, or None when a later epoch exists."""
+        ...
+
+    def release(self, lease: Lease) -> None: ...
+
+
+class Snapshots(Protocol):
+    """States by the ledger sequence that they include."""
+
+    def save(self, seq: int, state: bytes) -> None: ...
+
+    def latest(self) -> tuple[int, bytes] | None: ...
+
+
+class Tape(Protocol):
+    """Every market input in the order it entered the kernel, with the ledger's sequence."""
+
+    def write(self, seq: int, event: Any) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def read(self, after: int) -> Iterator[tuple[int, Any]]: ...
+
+    def close(self) -> None: ...
+
+
+MarketEvent = Quote | Trade | Book
+Heard = Callable[[VenueEvent | MarketEvent], None]
+
+
+class Venue(Protocol):
+    """One account at one venue. What it answers and streams goes to the ``heard`` callback."""
+
+    name: str
+
+    def instruments(self) -> Iterable[Instrument]: ...
+
+    async def connect(self, heard: Heard) -> None:
+        """Load instruments, measure the clock, open the streams; raises when that fails."""
+        ...
+
+    def request(self, request: Request) -> None:
+        """Ask; never blocks. The answer comes as an Answer, whatever happens to the connection."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Signer(Protocol):
+    """Signs bytes with a key it never shows."""
+
+    def sign(self, message: bytes) -> str: ...
