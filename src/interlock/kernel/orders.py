@@ -294,7 +294,7 @@ def report(state: State, event: Report) -> Order | None:
         return order if type(event) is OrderFilled else None
     _move(state, order, moved)
     if type(event) is OrderUpdated:
-        _apply_update(state.instruments[order.spec.instrument], order, event)
+        _apply_update(state, order, event)
     if change is Change.REJECT and order.spec.parent:
         _leave_instead(state, order)
     return order
@@ -378,10 +378,24 @@ def _release(slot: InstrumentSlot, order: Order, quantity: int) -> None:
         slot.open_sell -= quantity
 
 
-def _apply_update(slot: InstrumentSlot, order: Order, event: OrderUpdated) -> None:
-    _release(slot, order, order.spec.quantity - event.quantity)
+def _apply_update(state: State, order: Order, event: OrderUpdated) -> None:
+    """Take the venue's total, price and trigger over; a total that has traded ends the order.
+
+    Where more than the new total has traded already, the excess is told like that of a fill.
+    """
+    total = event.quantity or order.spec.quantity
+    left = max(0, total - order.filled)
+    slot = state.instruments[order.spec.instrument]
+    _release(slot, order, max(0, order.leaves) - left)
     order.spec = _changed(order.spec, event.quantity, event.price, event.trigger)
-    if order.filled and order.status is OrderStatus.ACCEPTED:
+    if not left:
+        excess = order.filled - total
+        if excess:
+            state.facts.append(ExcessFill(state.ts_event, event.client_order_id, excess))
+        order.status = _FILLED
+        finish(state, order)
+        _settle_group(state, order)
+    elif order.filled and order.status is OrderStatus.ACCEPTED:
         order.status = OrderStatus.PARTIALLY_FILLED
 
 
@@ -406,6 +420,12 @@ def after_fill(state: State, order: Order) -> None:
     owner = order.owner
     for child in owner.children.get(order.ref, ()):
         _grow_child(state, order, child)
+    _settle_group(state, order)
+
+
+def _settle_group(state: State, order: Order) -> None:
+    """Bring the orders that hang together with this one in line with what is left of it."""
+    owner = order.owner
     if not order.is_open:
         owner.children.pop(order.ref, None)
     if order.spec.oco:

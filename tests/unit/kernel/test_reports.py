@@ -224,6 +224,36 @@ def test_an_amendment_moves_the_open_sums() -> None:
     assert desk.order().spec.price == 9_100
 
 
+def test_an_update_below_what_has_traded_ends_the_order_and_rings() -> None:
+    desk = Desk()
+    desk.wants(buy(1_000, 9_000))
+    desk.hears(OrderAccepted)
+    desk.fill(200, 1)
+    desk.hears(OrderUpdated, 150, 9_000, 0)
+    assert (desk.order().status, desk.order().leaves) == (S.FILLED, -50)
+    assert desk.facts() == [ExcessFill(desk.ts, "A-1", 50)]
+    # What is over reserves nothing: never less than nothing.
+    assert (desk.state.instruments[BTC].open_buy, desk.position) == (0, 200)
+    assert not desk.state.open
+
+
+def test_an_update_to_what_has_traded_ends_the_order_quietly() -> None:
+    desk = Desk()
+    exits = {"reduce_only": True, "oco": 7}
+    desk.wants(buy(1_000))
+    desk.fill(1_000, 1)
+    desk.wants(
+        Place(2, OrderSpec(BTC, -1, 1_000, OrderType.LIMIT, 11_000, **exits)),
+        Place(3, OrderSpec(BTC, -1, 1_000, OrderType.STOP_MARKET, 0, 9_000, **exits)),
+    )
+    desk.hears(OrderFilled, 1, 11_000, 400, 0, "USDT", True, 11_000, name="A-2")
+    (effect,) = desk.hears(OrderUpdated, 400, 11_000, 0, name="A-2")
+    # The other leg of the pair goes with it, as after a fill.
+    assert (desk.order("A-2").status, type(effect)) == (S.FILLED, CancelOrder)
+    assert effect.client_order_id == "A-3"
+    assert desk.facts() == []
+
+
 def test_reports_without_a_meaning_change_nothing() -> None:
     desk = Desk()
     desk.hears(OrderAccepted, name="A-77")
