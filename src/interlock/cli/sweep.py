@@ -90,7 +90,9 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     )
     grid = sweeps.parse_grid(loaded.kind, given["grids"])
     options = prepared.spec.options
-    plan = sweeps.plan_sweep(prepared.strategy, prepared.dataset, grid, options, settings)
+    plan = sweeps.plan_sweep(
+        prepared.strategy, prepared.dataset, grid, options=options, settings=settings
+    )
     root = (given["results"] or load().results) / "sweeps"
     folder = given["resume"] or root / plan.name
     if not is_silent:

@@ -78,7 +78,10 @@ class Series:
             elif stop < high and self._is_danger(stop):
                 self._whole_bar(stop)
                 row = stop + 1
+        # Funding in a gap before the next open is paid on the last close, also of a passed row.
         cursor._row = high - 1
+        market.see_close(cursor)
+        market.end_decision()
 
     def _whole_bar(self, row: int) -> None:
         """Open, walk and decision of a bar on which something of ours may happen."""

@@ -58,17 +58,23 @@ _sinks = _T.Tuple((_i[:, ::1], _i[::1], _i[::1], _f[::1]))
 _bars = _T.UniTuple(_column, 5)
 _rules = _T.Tuple((_terms, _table, _table))
 _features = _T.UniTuple(_floats, FEATURES)
-_wanted = _i(_features, _floats, _bars, _column, _rules, _state, _sinks)
-_whole = numba.njit(_wanted, cache=True, nogil=True, error_model="numpy")
+_columns = _T.Tuple((_features, _floats))
+CALLED = ("scaled", "settle", "affordable")
+_wanted = _i(_columns, _bars, _column, _rules, _state, _sinks)
+_whole = numba.njit(_wanted, cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
 def _compile(name, *types, model="numpy"):
-    globals()[name] = numba.njit(types[0](*types[1:]), error_model=model)(globals()[name])
+    # Nothing allocates, so no references are counted; a call costs more than most of the parts.
+    wrap = numba.njit(
+        types[0](*types[1:]), error_model=model, _nrt=False, forceinline=name not in CALLED
+    )
+    globals()[name] = wrap(globals()[name])
 
 
 def _compile_parts():
     for name in ("safe_sqrt", "safe_log", "safe_exp", *HELPERS):
-        globals()[name] = numba.njit(error_model="python")(globals()[name])
+        globals()[name] = numba.njit(error_model="python", _nrt=False)(globals()[name])
     _compile("is_known", _b, _features, _i)
     _compile("decide", _f, _features, _floats, _i, _f, model="python")
     _compile("share", _i, _i, _i, _i)
@@ -84,6 +90,9 @@ def _compile_parts():
     _compile("is_allowed", _b, _i, _i, _i, _state, _terms)
     _compile("order", _i, _f, _i, _i, _state, _terms)
     _compile("attend", _i, _i, _bars, _rules, _state, _outlet)
+    _compile("note", _T.void, _i, _i, _state, _sinks)
+    _compile("act", _i, _i, _bars, _rules, _state, _sinks)
+    _compile("scan", _i, _i, _i, _columns, _bars, _terms, _state, _sinks)
 
 
 try:

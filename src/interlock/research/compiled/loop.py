@@ -17,12 +17,12 @@ from typing import Any
 from interlock.research.compiled.arithmetic import money, scaled, share
 
 # How a run ended: done, or at something that only the kernel models.
-DONE, LIQUIDATION, BAD_BAR, TOO_LARGE, BAD_TARGET = range(5)
+DONE, LIQUIDATION, BAD_BAR, TOO_LARGE, BAD_TARGET, ORDER = range(6)
 # Funding instants by their place in a bar: up to the open, inside, at the close.
 BEFORE, DURING, AT_CLOSE = range(3)
 # Columns of the recorded fills; the moment is 0 at the open of the row's bar, 1 at its close.
 ROW, MOMENT, SIGNED, PRICE, FEE, REALIZED = range(6)
-TURNOVER, DRAWDOWN = range(2)
+TURNOVER, FALL, PEAK, TARGET = range(4)
 # What a run changes, all integers. ``used`` is what filled in the present bar; a price at or below
 # ``floor`` or at or above ``ceiling`` may be a liquidation; ``next`` is the next funding instant.
 STATE = [
@@ -37,6 +37,8 @@ STATE = [
     "fills",
     "fees",
     "funding",
+    "equity",
+    "code",
 ]
 # What a run is given, all integers; see ``terms``.
 TERMS = [
@@ -297,85 +299,122 @@ def attend(row: int, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
     return DONE
 
 
-def run_bars(
-    features: Any, values: Any, bars: Any, days: Any, rules: Any, state: Any, sinks: Any
+def note(row: int, equity: int, state: Any, sinks: Any) -> None:
+    """Keep the equity of a row, and the deepest fall from a peak."""
+    _, curve, _, measures = sinks
+    state.equity = equity
+    if equity > measures[PEAK]:
+        measures[PEAK] = equity
+    else:
+        measures[FALL] = max(measures[FALL], 1.0 - equity / measures[PEAK])
+    if curve.shape[0] != 0:
+        curve[row] = equity
+
+
+def scan(  # noqa: C901 - one pass in registers; a call per row would cost more than the row
+    row: int, end: int, columns: Any, bars: Any, terms: Any, state: Any, sinks: Any
 ) -> int:
+    """Pass rows on which nothing of ours happens; returns the first other row, or the end.
+
+    What that row needs is in ``state.code``: an order (ORDER, to ``measures[TARGET]``) or the
+    reason that ends the run.
+    """
+    opens, highs, lows, closes, volumes = bars
+    features, values = columns
+    _, curve, _, measures = sinks
+    held, floor, ceiling = state.held, state.floor, state.ceiling
+    base, equity = state.wallet - state.cost, state.equity
+    peak, fall, warmup = measures[PEAK], measures[FALL], terms.warmup
+    bottom = peak * (1.0 - fall)
+    numerator, denominator = terms.numerator, terms.denominator
+    by_exposure, idle, keeps = terms.by_quantity == 0, state.rest == 0, curve.shape[0] != 0
+    most, band, unit = terms.leverage / 1e6, terms.band / 1e6, float(terms.quantity_unit)
+    code = DONE
+    while row < end:
+        mark, low, high = closes[row], lows[row], highs[row]
+        if low <= floor or high >= ceiling:
+            code = LIQUIDATION
+        # This also brings the open and the volume near before an order asks for them.
+        if low > min(opens[row], mark) or high < max(opens[row], mark) or volumes[row] < 0:
+            code = BAD_BAR
+        value = money(mark, held, numerator, denominator) if held != 0 else 0
+        equity = base + value
+        if row >= warmup and is_known(features, row):
+            position = 0.0
+            if held != 0 and equity != 0:
+                position = value / equity if by_exposure else held / unit
+            target = decide(features, values, row, position)
+            leave = held == 0 and target == 0.0
+            if by_exposure and held != 0:
+                # Far inside the band nothing is ordered; near its edge the integers decide.
+                size = abs(target)
+                room = band * equity - abs(min(size, most) * equity - abs(value))
+                same = (held > 0) == (target > 0.0) and 1e-5 < size < 1e6
+                leave = same and room > 4.0 + 2e-6 * equity
+            if not (leave and idle) and code == DONE:
+                code = ORDER
+                measures[TARGET] = target
+        if code != DONE:
+            break
+        if equity > peak:
+            peak = float(equity)
+            bottom = peak * (1.0 - fall)
+        elif equity < bottom:
+            bottom = float(equity)
+            fall = 1.0 - bottom / peak
+        if keeps:
+            curve[row] = equity
+        row += 1
+    state.code = code
+    state.equity = equity
+    measures[PEAK], measures[FALL] = peak, fall
+    return row
+
+
+def act(row: int, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
+    """Turn the target of a row into an order, and fill it where it may fill at the close."""
+    terms, _, tiers = rules
+    fills, _, _, measures = sinks
+    mark = bars[3][row]
+    code = order(measures[TARGET], state.equity, mark, state, terms)
+    equity = state.equity
+    if code == DONE and terms.fill_at_close == 1 and state.rest != 0:
+        code = fill(row, 1, mark, bars[4][row], state, terms, (fills, measures))
+        watch(state, terms, tiers)
+        equity = state.wallet - state.cost
+        equity += money(mark, state.held, terms.numerator, terms.denominator)
+    note(row, equity, state, sinks)
+    return code
+
+
+def run_bars(columns: Any, bars: Any, days: Any, rules: Any, state: Any, sinks: Any) -> int:
     """Run all rows; ``days`` has the row after the last of each day.
 
     Returns 8 x row + code, where the code says how the run ended.
     """
-    opens, highs, lows, closes, volumes = bars
-    terms, funding, tiers = rules
-    fills, curve, daily, measures = sinks
-    outlet = (fills, measures)
-    equity = peak = wallet = terms.cash_start
-    state.wallet, state.ceiling, state.floor = wallet, FAR, -1
-    bottom, fall = float(peak), 0.0
-    row = held = cost = rest = code = value = 0
-    floor, ceiling = -1, FAR
-    due = funding[0, 0] if funding.shape[1] else -1
-    numerator, denominator, warmup = terms.numerator, terms.denominator, terms.warmup
-    by_exposure, at_close = terms.by_quantity == 0, terms.fill_at_close == 1
-    most, band, unit = terms.leverage / 1e6, terms.band / 1e6, float(terms.quantity_unit)
-    for day in range(len(days)):
-        end = days[day]
-        while row < end:
-            changed = rest != 0 or row == due
-            if changed:
-                code = attend(row, bars, rules, state, outlet)
-                due = funding[0, state.next] if state.next < funding.shape[1] else -1
-                wallet, held, cost = state.wallet, state.held, state.cost
-                rest, floor, ceiling = state.rest, state.floor, state.ceiling
-            else:
-                state.used = 0
-            mark = closes[row]
-            low, high = lows[row], highs[row]
-            if low <= floor or high >= ceiling:
-                code = LIQUIDATION
-            # This also brings the open and the volume near before an order asks for them.
-            if low > min(opens[row], mark) or high < max(opens[row], mark) or volumes[row] < 0:
-                code = BAD_BAR
+    terms, funding, _ = rules
+    fills, _, daily, measures = sinks
+    state.wallet = state.equity = measures[PEAK] = terms.cash_start
+    state.floor, state.ceiling = -1, FAR
+    row = day = 0
+    due = funding[0, 0] if funding.shape[1] else FAR
+    while day < len(days):
+        state.used = 0
+        if state.rest != 0 or row == due:
+            code = attend(row, bars, rules, state, (fills, measures))
             if code != DONE:
                 return row * 8 + code
-            value = money(mark, held, numerator, denominator) if held != 0 else 0
-            equity = wallet + value - cost
-            if row >= warmup and is_known(features, row):
-                position = 0.0
-                if held != 0 and equity != 0:
-                    position = value / equity if by_exposure else held / unit
-                target = decide(features, values, row, position)
-                leave = held == 0 and target == 0.0
-                if by_exposure and held != 0:
-                    # Far inside the band nothing is ordered; near its edge the integers decide.
-                    size = abs(target)
-                    aim = min(size, most) * equity
-                    room = band * equity - abs(aim - abs(value))
-                    same = (held > 0) == (target > 0.0) and 1e-5 < size < 1e6
-                    leave = same and room > 4.0 + 2e-6 * equity
-                if leave:
-                    if rest != 0:
-                        rest = state.rest = 0
-                else:
-                    code = order(target, equity, mark, state, terms)
-                    rest = state.rest
-                    if rest != 0 and at_close and code == DONE:
-                        code = fill(row, 1, mark, volumes[row], state, terms, outlet)
-                        watch(state, terms, tiers)
-                        wallet, held, cost = state.wallet, state.held, state.cost
-                        rest, floor, ceiling = state.rest, state.floor, state.ceiling
-                        value = money(mark, held, numerator, denominator)
-                        equity = wallet + value - cost
-                    if code != DONE:
-                        return row * 8 + code
-            if equity > peak:
-                peak = equity
-                bottom = peak * (1.0 - fall)
-            elif equity < bottom:
-                bottom = float(equity)
-                fall = 1.0 - bottom / peak
-            if curve.shape[0] != 0:
-                curve[row] = equity
+            due = funding[0, state.next] if state.next < funding.shape[1] else FAR
+        end = min(days[day], due) if state.rest == 0 else row + 1
+        first, row = row, scan(row, end, columns, bars, terms, state, sinks)
+        if row > first:
+            state.used = 0
+        if state.code != DONE:
+            code = act(row, bars, rules, state, sinks) if state.code == ORDER else state.code
+            if code != DONE:
+                return row * 8 + code
             row += 1
-        daily[day] = equity
-    measures[DRAWDOWN] = fall
+        if row == days[day]:
+            daily[day] = state.equity
+            day += 1
     return row * 8

@@ -55,7 +55,7 @@ class Outcome:
     @property
     def final_equity(self) -> float:
         """Equity at the last close, in the account currency."""
-        return int(self.daily[-1]) / MONEY_SCALE
+        return float(self.daily[-1]) / MONEY_SCALE
 
 
 def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outcome:
@@ -74,7 +74,7 @@ def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outco
     fills = np.empty((2 * rows if keep else 0, 6), np.int64)
     equity = np.empty(rows if keep else 0, np.int64)
     daily = np.empty(len(market.days), np.int64)
-    measures = np.zeros(2)
+    measures = np.zeros(4)
     terms = market.terms | {
         "by_quantity": int(strategy.sizing == "quantity"),
         "warmup": strategy.warmup,
@@ -83,7 +83,7 @@ def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outco
     rules = (record(terms, loop.TERMS), market.funding, market.tiers)
     sinks = (fills, equity, daily, measures)
     try:
-        ended = compiled(columns, values, market.columns, market.days, rules, state, sinks)
+        ended = compiled((columns, values), market.columns, market.days, rules, state, sinks)
     except (ArithmeticError, ValueError):
         raise NeedsKernel("target raises an error") from None
     row, code = divmod(ended, 8)
@@ -101,7 +101,7 @@ def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outco
         int(state["funding"]),
         int(state["fills"]),
         float(measures[loop.TURNOVER]) / MONEY_SCALE,
-        float(measures[loop.DRAWDOWN]),
+        float(measures[loop.FALL]),
     )
 
 

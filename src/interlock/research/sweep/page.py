@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from bokeh.embed import file_html
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, Div, HoverTool, LinearColorMapper
+from bokeh.models import ColumnDataSource, FactorRange, HoverTool, LinearColorMapper
+from bokeh.models.widgets import Div
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
@@ -86,7 +87,8 @@ def _heat(result: SweepResult, names: tuple[str, ...]) -> Any:
         "number": cells["number"].to_list(),
     }
     plot = figure(
-        x_range=axes[0], y_range=axes[1], width=_WIDTH, height=500, title=result.metric,
+        x_range=FactorRange(factors=axes[0]), y_range=FactorRange(factors=axes[1]),
+        width=_WIDTH, height=500, title=result.metric,
         x_axis_label=names[0], y_axis_label=names[1], tools="save", toolbar_location="right",
     )  # fmt: skip
     palette = Viridis256 if METRICS[result.metric] else Viridis256[::-1]

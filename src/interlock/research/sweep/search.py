@@ -148,6 +148,7 @@ def plan_sweep(
     strategy: Any,
     dataset: Dataset,
     grid: Mapping[str, Any],
+    *,
     options: RunOptions,
     settings: SweepOptions,
 ) -> Plan:

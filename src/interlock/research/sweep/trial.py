@@ -83,7 +83,7 @@ class Shared:
 
 
 def run_trial(
-    number: int, parameters: Mapping[str, Any], task: Task, shared: Shared | None = None
+    number: int, parameters: Mapping[str, Any], task: Task, *, shared: Shared | None = None
 ) -> Trial:
     """Run one trial; an error of the strategy makes a failed trial that names its line."""
     plain = dict(parameters)

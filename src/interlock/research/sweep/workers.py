@@ -51,7 +51,7 @@ class Workers:
         shared = self.shared
         if shared is not None and not self.cluster:
             # The first one alone: it compiles, and it tells whether the kernel is needed.
-            first = run_trial(*rest.pop(0), self.task, shared)
+            first = run_trial(*rest.pop(0), self.task, shared=shared)
             yield first
             if first.path == "kernel":
                 self.reason = first.reason.removeprefix("kernel: ")
@@ -60,7 +60,7 @@ class Workers:
             return
         with self._backend(threads=shared is not None) as parallel:
             calls = (
-                joblib.delayed(run_trial)(number, values, self.task, shared)
+                joblib.delayed(run_trial)(number, values, self.task, shared=shared)
                 for number, values in rest
             )
             yield from parallel(calls)
@@ -86,7 +86,7 @@ def _ship_by_value(strategy: type) -> None:
     module = sys.modules.get(strategy.__module__)
     top = strategy.__module__.partition(".")[0]
     if module is not None and top not in ("interlock", "__main__"):
-        import cloudpickle
+        import cloudpickle  # type: ignore[import-untyped]
 
         cloudpickle.register_pickle_by_value(module)
 
