@@ -94,13 +94,13 @@ def keep_quotes(engine: Any, tick: float) -> tuple[int, int, int]:
         orders = engine.orders(0)
         for side in range(2):
             wanted = bid - OFFSET if side == 0 else ask + OFFSET
-            if live[side] > 0:
-                order = orders.get(live[side])
-                if order is not None and order.status == RESTING:
-                    if priced[side] == wanted:
-                        continue
-                    engine.cancel(0, live[side], False)
-                    canceled += 1
+            order = orders.get(live[side]) if live[side] > 0 else None
+            rests = order is not None and order.status == RESTING
+            if rests and priced[side] == wanted:
+                continue
+            if rests:
+                engine.cancel(0, live[side], False)
+                canceled += 1
             last_id += np.uint64(1)
             if side == 0:
                 engine.submit_buy_order(0, last_id, wanted * tick, 1.0, GTC, LIMIT, False)

@@ -47,18 +47,7 @@ def demo_result(
     fill_frame = _fills(ts, price, position, rng)
     trips = _round_trips(fill_frame, ts, price)
     bars = _bars(ts, price, rng)
-    unrealized = np.where(position != 0, equity * 0.02, 0.0)
-    equity_frame = pl.DataFrame(
-        {
-            "ts": ts,
-            "equity": equity,
-            "equity_units": (equity * 1e8).astype(np.int64),
-            "cash": equity - unrealized,
-            "unrealized": unrealized,
-            "exposure": position * 0.6,
-            "gross_notional": np.abs(position) * 0.6 * equity,
-        }
-    )
+    equity_frame = _equity(ts, equity, position)
     costs = {"fees": 3120.4, "slippage": 1204.7, "funding": -310.2, "rebates": 220.0, "borrow": 0.0}
     given: dict[str, Any] = {
         "config": CONFIG,
@@ -91,6 +80,21 @@ def demo_result(
             )
         )
     return BacktestResult(**given)
+
+
+def _equity(ts: np.ndarray, equity: np.ndarray, position: np.ndarray) -> pl.DataFrame:
+    unrealized = np.where(position != 0, equity * 0.02, 0.0)
+    return pl.DataFrame(
+        {
+            "ts": ts,
+            "equity": equity,
+            "equity_units": (equity * 1e8).astype(np.int64),
+            "cash": equity - unrealized,
+            "unrealized": unrealized,
+            "exposure": position * 0.6,
+            "gross_notional": np.abs(position) * 0.6 * equity,
+        }
+    )
 
 
 def _positions(rng: np.random.Generator, rows: int, fill_count: int) -> np.ndarray:
