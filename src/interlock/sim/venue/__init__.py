@@ -1,0 +1,1 @@
+"""The exchange of several accounts behind the local venue's protocols: integers, seeded, no clock."""
