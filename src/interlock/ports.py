@@ -14,6 +14,7 @@ import msgspec
 
 from interlock.model.instrument import Instrument
 from interlock.model.market import Book, Quote, Trade
+from interlock.model.rows import AnyRow
 from interlock.model.venue import Request, VenueEvent
 
 
@@ -23,45 +24,34 @@ class Clock(Protocol):
     def now_ns(self) -> int: ...
 
 
-class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One row that must never be lost.
-
-    ``kind`` names what it is (intent, request, answer, fill, ...), ``key`` what it is about
-    (a client order id, an instrument), ``body`` its canonical msgpack bytes. The ledger adds the
-    sequence and the hash that chains it to the row before.
-    """
-
-    ts_event: int
-    kind: str
-    key: str
-    body: bytes
-
-
-class StoredRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A ledger row as it was stored: its sequence from 1, and the chain's hash after it."""
-
-    seq: int
-    digest: bytes
-    row: LedgerRow
-
-
 class LedgerFault(RuntimeError):
     """The ledger cannot be trusted or written; the text says why and how to go on."""
 
 
-class Ledger(Protocol):
-    """The append-only chain of rows. One writer at a time, by its lease epoch."""
+class StaleLease(LedgerFault):
+    """A later holder has the account: whoever gets this must stop at once and send nothing."""
 
-    def append(self, rows: Sequence[LedgerRow]) -> int:
+
+class Ledger(Protocol):
+    """The append-only chain of rows. One writer at a time, by its lease epoch.
+
+    A ledger that raised LedgerFault from ``append`` or ``commit`` takes nothing more: what it had
+    not committed is not durable, and the way on is the start path.
+    """
+
+    def append(self, rows: Sequence[AnyRow]) -> int:
         """Take rows in, in order; returns the sequence of the last. Not durable yet."""
         ...
 
     def commit(self) -> int:
-        """Make everything appended durable; returns the last durable sequence. May be slow."""
+        """Make everything appended durable; returns the last durable sequence. May be slow.
+
+        Raises StaleLease, with nothing written, when a lease it writes under has a later epoch.
+        """
         ...
 
-    def read(self, after: int = 0) -> Iterator[StoredRow]:
-        """Stored rows with a sequence above ``after``, in order."""
+    def read(self, after: int = 0) -> Iterator[tuple[int, AnyRow]]:
+        """Durable rows with a sequence above ``after``, in order; verifies the chain on the way."""
         ...
 
     def last(self) -> int:
