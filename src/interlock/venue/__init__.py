@@ -1,0 +1,1 @@
+"""The exchange on localhost: sockets, clock and keys around the exchange of ``sim``."""
