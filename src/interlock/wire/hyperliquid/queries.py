@@ -1,0 +1,66 @@
+"""Questions as bodies of /info: no key, no signature."""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlock.model.venue import (
+    BalancesQuery,
+    BookQuery,
+    FillsQuery,
+    OpenOrdersQuery,
+    OrderQuery,
+    PaymentsQuery,
+    PositionsQuery,
+    Request,
+    TimeQuery,
+)
+from interlock.wire.http import HttpRequest
+from interlock.wire.hyperliquid.actions import JSON_HEADERS, Identity, Unsupported
+from interlock.wire.hyperliquid.cloids import cloid_of
+from interlock.wire.hyperliquid.instruments import Universe
+from interlock.wire.hyperliquid.text import NS_PER_MS
+
+INFO_PATH = "/info"
+META = b'{"type":"meta"}'
+
+
+def query_of(request: Request, universe: Universe, identity: Identity) -> dict[str, object]:
+    """The question that a request asks."""
+    user = identity.trader
+    match request:
+        case OrderQuery():
+            return {
+                "type": "orderStatus",
+                "user": user,
+                "oid": cloid_of(request.client_order_id),
+            }
+        case OpenOrdersQuery():
+            return {"type": "frontendOpenOrders", "user": user}
+        case FillsQuery():
+            return {
+                "type": "userFillsByTime",
+                "user": user,
+                "startTime": request.ts_from // NS_PER_MS,
+            }
+        case PositionsQuery() | BalancesQuery():
+            return {"type": "clearinghouseState", "user": user}
+        case PaymentsQuery():
+            return {"type": "userFunding", "user": user, "startTime": request.ts_from // NS_PER_MS}
+        case BookQuery():
+            return {"type": "l2Book", "coin": universe.of_id(request.instrument).base}
+        case TimeQuery():
+            return {"type": "exchangeStatus"}
+        case _:
+            raise Unsupported(f"{type(request).__name__} is no question of this venue")
+
+
+def ask(question: object) -> HttpRequest:
+    """A question as a request."""
+    body = msgspec.json.encode(question)
+    return HttpRequest(method="POST", path=INFO_PATH, body=body, headers=JSON_HEADERS)
+
+
+def load_universe() -> HttpRequest:
+    """Ask for the list of perpetuals."""
+    return HttpRequest(method="POST", path=INFO_PATH, body=META, headers=JSON_HEADERS)
