@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from interlock.kernel import orders, payments
+from interlock.kernel import exits, external, orders, payments
 from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot, money
 from interlock.kernel.view import KernelView
 from interlock.model.effects import Effect, SetTimer
 from interlock.model.events import (
     BarsClosed,
     BorrowPaid,
+    CashMoved,
     CorporateAction,
     Event,
+    ExitDue,
+    ExternalTraded,
     FundingPaid,
     MarkChanged,
     OrderFilled,
@@ -252,5 +255,8 @@ _STEPS: dict[type, Callable[[State, Any], None]] = {
     BorrowPaid: payments.pay_borrow,
     PositionLiquidated: payments.liquidate,
     CorporateAction: payments.corporate_action,
+    ExternalTraded: external.trade,
+    CashMoved: external.move_cash,
+    ExitDue: exits.leave,
     **{kind: _report for kind in Report.__subclasses__()},
 }

@@ -33,7 +33,7 @@ _PLAIN = (OrderType.MARKET, OrderType.LIMIT)
 
 def place(state: State, owner: StrategySlot, ref: int, spec: OrderSpec) -> None:
     """Turn an instruction into an order with a fresh client order id, or hold it for its parent."""
-    order = Order(f"{owner.prefix}{ref:x}", owner, ref, spec)
+    order = Order(owner.client_order_id(ref), owner, ref, spec)
     if spec.parent:
         parent = owner.orders.get(spec.parent)
         if parent is None:
@@ -199,7 +199,7 @@ def aim(state: State, owner: StrategySlot, want: Target) -> None:
     slot = state.instruments.get(want.instrument)
     if slot is None:
         spec = OrderSpec(want.instrument, 1, abs(want.quantity or 0), tag=want.tag)
-        order = Order(f"{owner.prefix}{want.ref:x}", owner, want.ref, spec)
+        order = Order(owner.client_order_id(want.ref), owner, want.ref, spec)
         deny(state, order, unlisted(state, want.instrument))
         return
     owner.wants.pop(want.instrument, None)
@@ -229,7 +229,7 @@ def aim(state: State, owner: StrategySlot, want: Target) -> None:
         return
     shrinks = held * side < 0 and size <= abs(held)
     spec = OrderSpec(want.instrument, side, size, reduce_only=shrinks, tag=want.tag)
-    submit(state, Order(f"{owner.prefix}{want.ref:x}", owner, want.ref, spec))
+    submit(state, Order(owner.client_order_id(want.ref), owner, want.ref, spec))
 
 
 def aim_again(state: State, order: Order) -> None:
@@ -339,7 +339,7 @@ def _leave_instead(state: State, order: Order) -> None:
     leaving = OrderSpec(
         spec.instrument, spec.side, size, reduce_only=True, oco=spec.oco, tag=spec.tag
     )
-    submit(state, Order(f"{owner.prefix}{ref:x}", owner, ref, leaving))
+    submit(state, Order(owner.client_order_id(ref), owner, ref, leaving))
 
 
 def count_fill(state: State, order: Order, event: OrderFilled) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -114,6 +114,7 @@ class StrategySlot:
         "positions",
         "prepares",
         "prefix",
+        "seal",
         "strategy",
         "wallet",
         "wants",
@@ -123,6 +124,8 @@ class StrategySlot:
     def __init__(self, name: str, prefix: str, strategy: Strategy, capital: int) -> None:
         self.name = name
         self.prefix = prefix
+        # Completes an id from its prefix and reference; live trading adds a check.
+        self.seal: Callable[[str], str] = str
         self.strategy = strategy
         self.capital = capital
         self.wallet = capital
@@ -138,6 +141,10 @@ class StrategySlot:
         self.prepares = True
         self.hears_fills = type(strategy).on_fill is not Strategy.on_fill
         self.hears_orders = type(strategy).on_order is not Strategy.on_order
+
+    def client_order_id(self, ref: int) -> str:
+        """The id under which the order of a reference is known at the venue."""
+        return self.seal(f"{self.prefix}{ref:x}")
 
     def position(self, slot: InstrumentSlot) -> Position:
         """The strategy's position in an instrument."""

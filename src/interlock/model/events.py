@@ -137,6 +137,48 @@ class PositionLiquidated(msgspec.Struct, frozen=True, array_like=True, tag="liqu
     fee: int
 
 
+class ExternalTraded(msgspec.Struct, frozen=True, array_like=True, tag="external", gc=False):
+    """The account's position changed by something that no own order explains.
+
+    ``quantity`` is signed, ``fee`` money of ``fee_asset``. ``owner`` is the strategy whose book
+    takes it; "external" is the bucket for what nobody here asked for. A ``cause`` of "liquidation"
+    or "adl" closes the strategies that hold the position, in proportion.
+    """
+
+    ts_event: int
+    instrument: str
+    quantity: int
+    price: int
+    fee: int
+    fee_asset: str
+    owner: str
+    cause: str
+
+
+class CashMoved(msgspec.Struct, frozen=True, array_like=True, tag="cash", gc=False):
+    """Money came or went without a trade: ``amount`` money of ``asset``, negative when it went."""
+
+    ts_event: int
+    asset: str
+    amount: int
+    cause: str
+
+
+class ExitDue(msgspec.Struct, frozen=True, array_like=True, tag="exit_due", gc=False):
+    """A position must be protected or left: a reduce-only order is due for a strategy.
+
+    ``price`` 0 is a market order, ``trigger`` above 0 a stop; with both, a stop-limit order.
+    """
+
+    ts_event: int
+    strategy: str
+    instrument: str
+    quantity: int
+    price: int = 0
+    trigger: int = 0
+    tag: str = "protect"
+
+
 class CorporateAction(msgspec.Struct, frozen=True, array_like=True, tag="corporate", gc=False):
     """A split (new shares per old = numerator/denominator) and a cash dividend per old share."""
 
@@ -190,5 +232,13 @@ class BarsClosed:
 
 
 MarketEvent = Bar | Quote | Trade | Book | BarsClosed
-AccountEvent = FundingPaid | BorrowPaid | PositionLiquidated | CorporateAction | MarkChanged
-Event = MarketEvent | Report | AccountEvent | TimerFired | Started | Stopped
+AccountEvent = (
+    FundingPaid
+    | BorrowPaid
+    | PositionLiquidated
+    | CorporateAction
+    | MarkChanged
+    | ExternalTraded
+    | CashMoved
+)
+Event = MarketEvent | Report | AccountEvent | TimerFired | ExitDue | Started | Stopped

@@ -361,12 +361,13 @@ class Strategy(Parametrized):
     def snapshot(self) -> dict[str, Any]:
         """The author's own state, as a deep copy: what ``restore`` brings back."""
         kept = ("view", "_outbox")
-        return {k: copy.deepcopy(v) for k, v in vars(self).items() if k not in kept}
+        # In one copy: an indicator that is held in two places stays one indicator.
+        return copy.deepcopy({k: v for k, v in vars(self).items() if k not in kept})
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back a state from ``snapshot``."""
-        for key, value in state.items():
-            setattr(self, key, copy.deepcopy(value))
+        for key, value in copy.deepcopy(dict(state)).items():
+            setattr(self, key, value)
 
     def _instrument(self, instrument: str) -> Instrument:
         return self.view.instrument(instrument)
