@@ -8,7 +8,7 @@ the state has taken the event in; what it wants comes back as intents and passes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from interlock.kernel import exits, external, orders, payments
@@ -33,6 +33,7 @@ from interlock.model.events import (
     TimerFired,
 )
 from interlock.model.market import Bar, Book, Quote, Trade
+from interlock.strategy.api import StrategyError
 from interlock.strategy.intents import Amend, Cancel, CancelAll, Intent, Place, Target, Timer
 from interlock.strategy.view import Fill
 
@@ -185,7 +186,7 @@ def _report(state: State, event: Report) -> None:
 
 def _fill(state: State, owner: StrategySlot, order: Order, event: OrderFilled) -> None:
     slot = state.instruments[order.spec.instrument]
-    payments.apply_fill(state, owner, slot, order, event)
+    payments.apply_fill(state, slot, order, event)
     orders.count_fill(state, order, event)
     orders.after_fill(state, order)
     if owner.hears_fills:
@@ -217,8 +218,13 @@ def _take(state: State, owner: StrategySlot, wanted: Any) -> None:
             _intend(state, owner, intent)
         placed.clear()
     if wanted is not None:
-        for intent in wanted if isinstance(wanted, Iterable) else (wanted,):
+        for intent in wanted if _is_sequence(wanted) else (wanted,):
             _intend(state, owner, intent)
+
+
+def _is_sequence(wanted: Any) -> bool:
+    """Whether a callback returned several intents; text and mappings are single wrong values."""
+    return isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping)
 
 
 def _intend(state: State, owner: StrategySlot, intent: Intent) -> None:
@@ -236,8 +242,10 @@ def _intend(state: State, owner: StrategySlot, intent: Intent) -> None:
         case Timer():
             state.effects.append(SetTimer(state.ts_event, owner.name, intent.name, intent.ts_due))
         case _:
-            raise TypeError(
-                f"{owner.name} returned {intent!r}; a callback returns intents or nothing"
+            raise StrategyError(
+                f"{owner.name} returned {intent!r:.80}, a {type(intent).__name__}: a callback "
+                "returns intents (Place, Cancel, CancelAll, Amend, Target, Timer), a sequence of "
+                "them, or None; return one of these, or call self.market(...) and return nothing"
             )
 
 

@@ -25,6 +25,9 @@ from interlock.model.order import (
 from interlock.model.units import MONEY_EXPONENT, RATE_SCALE, format_units
 from interlock.strategy.intents import Place
 
+UNIT_BITS = 63
+UNITS_MAX = (1 << UNIT_BITS) - 1
+
 Approved = NewType("Approved", Order)
 
 
@@ -96,6 +99,10 @@ def _check_instruction(slot: InstrumentSlot, spec: OrderSpec) -> Denial | None:
         except SpecError as error:
             return Denial(DenialCode.INVALID_SPEC, 0, 0, str(error))
         _SOUND[shape] = None
+    if (spec.quantity | spec.price | spec.trigger | spec.trail) >> UNIT_BITS:
+        denial = _check_bounds(slot, spec)
+        if denial is not None:
+            return denial
     instrument = slot.instrument
     if fault := instrument.quantity_fault(spec.quantity):
         return Denial(DenialCode.SIZE_RULE, spec.quantity, instrument.lot, fault)
@@ -103,6 +110,24 @@ def _check_instruction(slot: InstrumentSlot, spec: OrderSpec) -> Denial | None:
         return Denial(DenialCode.PRICE_RULE, spec.price, 0, fault)
     if spec.trigger and (fault := instrument.price_fault(spec.trigger)):
         return Denial(DenialCode.PRICE_RULE, spec.trigger, 0, fault)
+    return None
+
+
+def _check_bounds(slot: InstrumentSlot, spec: OrderSpec) -> Denial | None:
+    """Refuse what no result file could hold: units are integers of 64 bits there."""
+    values = (
+        ("quantity", DenialCode.SIZE_RULE, spec.quantity, slot.instrument.quantity_exponent),
+        ("price", DenialCode.PRICE_RULE, spec.price, slot.instrument.price_exponent),
+        ("trigger", DenialCode.PRICE_RULE, spec.trigger, slot.instrument.price_exponent),
+        ("trail distance", DenialCode.PRICE_RULE, spec.trail, slot.instrument.price_exponent),
+    )
+    for name, code, value, exponent in values:
+        if value > UNITS_MAX:
+            text = (
+                f"{name} {format_units(value, exponent)} is {value} units of 1e-{exponent}, the "
+                f"most is {UNITS_MAX}; order less, or describe the instrument with coarser units"
+            )
+            return Denial(code, value, UNITS_MAX, text)
     return None
 
 

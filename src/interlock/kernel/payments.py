@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock.kernel.positions import Position, Split, settle, share_out
+from interlock.kernel.positions import Split, settle, share_out
 from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
 from interlock.model.events import (
     BorrowPaid,
@@ -13,35 +13,24 @@ from interlock.model.events import (
 )
 
 
-def apply_fill(
-    state: State, owner: StrategySlot, slot: InstrumentSlot, order: Order, event: OrderFilled
-) -> None:
-    """Book one execution to the strategy's position and to the net one."""
+def apply_fill(state: State, slot: InstrumentSlot, order: Order, event: OrderFilled) -> None:
+    """Book one execution to its strategy's position and to the net one, with its fee."""
+    owner = order.owner
     signed = event.quantity if order.spec.side > 0 else -event.quantity
     position = owner.position(slot)
     owner.wallet += position.fill(signed, event.price)
     state.wallet += slot.net.fill(signed, event.price)
-    _take_fee(state, owner, slot, position, event)
-
-
-def _take_fee(
-    state: State,
-    owner: StrategySlot,
-    slot: InstrumentSlot,
-    position: Position,
-    event: OrderFilled,
-) -> None:
-    instrument = slot.instrument
-    if event.fee_asset == instrument.quote:
-        owner.wallet -= event.fee
-        state.wallet -= event.fee
-        position.fees += event.fee
-        slot.net.fees += event.fee
-    elif event.fee_asset == instrument.base:
-        position.take_fee_in_base(event.fee)
-        slot.net.take_fee_in_base(event.fee)
+    fee, asset = event.fee, event.fee_asset
+    if asset == slot.instrument.quote:
+        owner.wallet -= fee
+        state.wallet -= fee
+        position.fees += fee
+        slot.net.fees += fee
+    elif asset == slot.instrument.base:
+        position.take_fee_in_base(fee)
+        slot.net.take_fee_in_base(fee)
     else:
-        state.balances[event.fee_asset] = state.balances.get(event.fee_asset, 0) - event.fee
+        state.balances[asset] = state.balances.get(asset, 0) - fee
 
 
 def pay_funding(state: State, event: FundingPaid) -> None:

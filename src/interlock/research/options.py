@@ -9,7 +9,7 @@ import msgspec
 
 from interlock.kernel.state import Limits
 from interlock.model.instrument import Instrument
-from interlock.model.units import parse_units
+from interlock.model.units import decimals_of, parse_units
 from interlock.sim.costs import (
     FixedSlippage,
     Latency,
@@ -19,6 +19,7 @@ from interlock.sim.costs import (
     VenueOptions,
     VolumeShareSlippage,
 )
+from interlock.sim.depth import queue_power
 from interlock.strategy.columns import BarColumns, Dataset
 
 _SLIPPAGE: Mapping[str, Callable[[int], Slippage]] = {
@@ -59,15 +60,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     risk_free: float = 0.0
 
     def __post_init__(self) -> None:
-        _one_of("fill", self.fill, ("next_open", "same_close"))
-        _one_of("slippage", self.slippage, tuple(_SLIPPAGE))
-        _one_of("margin_mode", self.margin_mode, ("cross", "isolated"))
-        _at_least("cash", self.cash, 1e-8)
-        _at_least("leverage", self.leverage, 1e-6)
-        for name in ("slippage_bps", "order_latency_ms", "ack_latency_ms", "feed_latency_ms"):
-            _at_least(name, getattr(self, name), 0.0)
-        if self.volume_cap_pct is not None:
-            _at_least("volume_cap_pct", self.volume_cap_pct, 1e-4)
+        for name, check in _CHECKS.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                check(name, value)
 
     def venue(self) -> VenueOptions:
         """The options of the simulated venue, in integers."""
@@ -138,11 +134,97 @@ def _money(value: float | None) -> int | None:
     return None if value is None else parse_units(value, 8)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise BacktestError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+Check = Callable[[str, Any], None]
+
+# What an amount or a time in integers of 64 bits can hold, with room to grow.
+_CASH_MAX = 9e10
+_MS_MAX = 1e12
 
 
-def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise BacktestError(f"{name}={value!r} must be at least {least:g}")
+def _text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise BacktestError(f"{name}={value!r} must be text; leave it away for the quote currency")
+
+
+def _flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise BacktestError(f"{name}={value!r} must be True or False")
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(name: str, value: Any) -> None:
+        if value not in allowed:
+            raise BacktestError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+
+    return check
+
+
+def _queue(name: str, value: Any) -> None:
+    _text(name, value)
+    try:
+        queue_power(value)
+    except ValueError as error:
+        raise BacktestError(f"{name}={value!r}: {error}") from None
+
+
+def _number(least: float, most: float, *, decimals: int) -> Check:
+    """A number between two bounds that has at most some decimals."""
+
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BacktestError(f"{name}={value!r} must be a number; write it without quotes")
+        if not value >= least:
+            raise BacktestError(f"{name}={value!r} must be at least {least:g}")
+        if not value <= most:
+            raise BacktestError(f"{name}={value!r} must be at most {most:g}")
+        if decimals_of(value) > decimals:
+            unit = "0.01 basis points" if name.endswith("_bps") else f"1e-{decimals}"
+            raise BacktestError(f"{name}={value!r} is finer than {unit}; round it")
+
+    return check
+
+
+def _count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BacktestError(f"{name}={value!r} must be a whole number of at least 0")
+
+
+_DELAY = _number(0.0, _MS_MAX, decimals=6)
+_MONEY = _number(0.0, 1e12, decimals=8)
+_FEE = _number(-9_999.99, 9_999.99, decimals=2)
+
+# One rule for each field; optional ones may be None.
+_OPTIONAL = frozenset(
+    (
+        "volume_cap_pct",
+        "maker_fee_bps",
+        "taker_fee_bps",
+        "order_notional_max",
+        "position_notional_max",
+        "orders_per_second_max",
+        "open_orders_max",
+    )
+)
+_CHECKS: Mapping[str, Check] = {
+    "cash": _number(1e-8, _CASH_MAX, decimals=8),
+    "currency": _text,
+    "fill": _one_of("next_open", "same_close"),
+    "slippage": _one_of(*_SLIPPAGE),
+    "slippage_bps": _number(0.0, 9_999.99, decimals=2),
+    "volume_cap_pct": _number(1e-4, 100.0, decimals=4),
+    "touch_fills": _flag,
+    "leverage": _number(1e-6, 1e6, decimals=6),
+    "margin_mode": _one_of("cross", "isolated"),
+    "maker_fee_bps": _FEE,
+    "taker_fee_bps": _FEE,
+    "order_latency_ms": _DELAY,
+    "ack_latency_ms": _DELAY,
+    "feed_latency_ms": _DELAY,
+    "liquidation_fee_bps": _number(0.0, 9_999.99, decimals=2),
+    "queue": _queue,
+    "order_notional_max": _MONEY,
+    "position_notional_max": _MONEY,
+    "orders_per_second_max": _count,
+    "open_orders_max": _count,
+    "risk_free": _number(-1.0, 1e6, decimals=1_000),
+}

@@ -170,19 +170,29 @@ class TargetRunner(Strategy):
             position = view.exposure() if held else 0.0
         wanted = self.subject.target(record, position)
         if wanted != wanted:
-            raise StrategyError(
-                f"{type(self.subject).__name__}.target returned NaN at {bar!r}; "
-                "return a number, or the position to leave it as it is"
-            )
+            raise self._not_a_number(bar)
         if self._by_exposure:
             exposure = exposure_units(wanted)
             if not exposure and not held and not view.open_orders():
                 return None
             return Target(self._ref(), bar.instrument.id, exposure=exposure, band=self._band)
-        quantity = signed_quantity_units(bar.instrument, float(wanted))
+        # The position itself is left as it is, also where its float does not give it back.
+        quantity = (
+            held if wanted == position else signed_quantity_units(bar.instrument, float(wanted))
+        )
         if quantity == held and not view.open_orders():
             return None
         return Target(self._ref(), bar.instrument.id, quantity=quantity)
+
+    def _not_a_number(self, bar: Bar) -> StrategyError:
+        # Here, because a run that goes well needs nothing of the catalog.
+        from interlock.research.catalog.times import iso
+
+        return StrategyError(
+            f"{type(self.subject).__name__}.target returned NaN on the bar of {iso(bar.ts_open)} "
+            f"(row {bar._row} of {bar.instrument.id}, close {bar.close:g}); "
+            "return a number, or the position to leave it as it is"
+        )
 
     def _ref(self) -> int:
         ref = self._next_ref

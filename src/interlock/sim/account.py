@@ -62,7 +62,7 @@ class Account:
         """Equity less the initial margin of every margined position but one, in money units."""
         used = 0
         for key, held in self.positions.items():
-            if key != skip and held.quantity and _carries_margin(held.instrument):
+            if key != skip and held.quantity and carries_margin(held.instrument):
                 notional = held.value(self.marks[key])
                 used += initial_margin(held.instrument, notional, self.leverage(held.instrument))
         return self.equity() - used
@@ -75,7 +75,7 @@ class Account:
         after = held.quantity + side * quantity
         if held.quantity * side < 0 and abs(after) <= abs(held.quantity):
             return None
-        if not _carries_margin(instrument):
+        if not carries_margin(instrument):
             if after < 0:
                 return "short sale on a cash account"
             return "insufficient balance" if self.free_cash() <= 0 else None
@@ -92,7 +92,7 @@ class Account:
 
         A buy is bounded by what the free cash pays, fee included, a sale by what is held.
         """
-        if _carries_margin(instrument):
+        if carries_margin(instrument):
             return quantity
         held = self.position(instrument).quantity
         if side < 0:
@@ -106,8 +106,13 @@ class Account:
         fits = max(0, cash) * quantity // total
         return fits - fits % instrument.lot
 
-    def charge(self, instrument: Instrument, side: int, quantity: int, notional: int, rate: int):  # type: ignore[no-untyped-def]  # noqa: E501
-        """Take the fee of one execution; returns (fee, asset) in the units of that asset."""
+    def charge(
+        self, instrument: Instrument, side: int, *, quantity: int, notional: int, rate: int
+    ) -> tuple[int, str]:
+        """Take the fee of one execution; returns (fee, asset) in the units of that asset.
+
+        ``rate`` is of 1e-6, ``notional`` money units, ``quantity`` quantity units.
+        """
         held = self.position(instrument)
         fee = instrument.fee(notional, rate)
         asset = instrument.fee_asset or instrument.quote
@@ -142,7 +147,7 @@ class Account:
     def liquidation_level(self, instrument: Instrument) -> int | None:
         """The price at which the venue closes this position by force, in price units."""
         held = self.positions.get(instrument.id)
-        if held is None or not held.quantity or not _carries_margin(instrument):
+        if held is None or not held.quantity or not carries_margin(instrument):
             return None
         if self.margin_mode == "isolated":
             margin = initial_margin(instrument, held.cost, self.leverage(instrument))
@@ -152,10 +157,11 @@ class Account:
             if key != instrument.id and other.quantity:
                 mark = self.marks[key]
                 margin += other.unrealized(mark)
-                if _carries_margin(other.instrument):
+                if carries_margin(other.instrument):
                     margin -= maintenance_margin(other.instrument, other.value(mark))
         return liquidation_price(held, margin)
 
 
-def _carries_margin(instrument: Instrument) -> bool:
+def carries_margin(instrument: Instrument) -> bool:
+    """Whether positions in an instrument are held on margin and can be liquidated."""
     return instrument.is_margined or instrument.allow_short

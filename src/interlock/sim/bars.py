@@ -251,6 +251,7 @@ class BarMarket(Market):
         cost = margin.borrow_cost(held, self.account.marks[self.instrument.id], days)
         self.account.wallet -= cost
         held.fees += cost
+        self.guard()
         self.reports.append(BorrowPaid(ts, self.instrument.id, -cost))
 
     def _set_price(self, price: int) -> None:

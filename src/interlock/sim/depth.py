@@ -208,13 +208,11 @@ class DepthMarket(QuoteMarket):
         """Forget the place of an order that is gone."""
         super().removed(order)
         if order.rested and order.is_limit:
-            # A rested order's key may have been amended away: its queue is searched for.
-            for key, queue in self._queues.items():
-                if order in queue.orders:
-                    queue.leave(order)
-                    if not queue.orders:
-                        del self._queues[key]
-                    return
+            key = order.side * order.price
+            queue = self._queues[key]
+            queue.leave(order)
+            if not queue.orders:
+                del self._queues[key]
 
     # Liquidity.
     def offers(self, side: int, limit: int, *, need: int) -> list[tuple[int, int, int]]:

@@ -9,7 +9,6 @@ from interlock.kernel.positions import funding_payment
 from interlock.model.effects import AmendOrder, CancelOrder, SubmitOrder
 from interlock.model.events import Event, FundingPaid, OrderRejected
 from interlock.model.instrument import Instrument
-from interlock.sim import margin
 from interlock.sim.account import Account
 from interlock.sim.bars import BarMarket
 from interlock.sim.costs import VenueOptions
@@ -45,6 +44,8 @@ class Exchange:
             instrument.id: FIDELITIES[fidelity](instrument, self.account, options, self.reports)
             for instrument, fidelity in instruments
         }
+        for market in self.markets.values():
+            market.peers = self.markets
 
     def submit(self, ts: int, order: SubmitOrder) -> None:
         """An order arrives at ``ts``."""
@@ -83,6 +84,5 @@ class Exchange:
         amount = funding_payment(instrument, held.quantity, mark, rate)
         self.account.wallet += amount
         held.funding += amount
-        market = self.markets[instrument.id]
-        market.floor, market.ceiling = margin.danger(self.account, instrument)
+        self.markets[instrument.id].guard()
         self.reports.append(FundingPaid(ts, instrument.id, rate, mark, amount))

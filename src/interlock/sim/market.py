@@ -7,6 +7,7 @@ reduce-only, fees, liquidation and reports are the same for all and are here.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import msgspec
 
@@ -62,6 +63,8 @@ class Market:
         self.borrow_day = 0
         # Prices at which the position is liquidated; outside every market while there is none.
         self.floor, self.ceiling = 0, margin.NEVER
+        # All markets of the venue: their positions share the account's margin.
+        self.peers: Mapping[str, Market] = {instrument.id: self}
 
     # What a fidelity defines.
     def meet(self, order: Working) -> None:
@@ -136,15 +139,16 @@ class Market:
             self.reports.append(UpdateRejected(ts, client_order_id, fault))
             return
         loses_place = spec.price != order.price or spec.quantity > order.spec.quantity
+        if loses_place and not order.armed:
+            self.working.pop(client_order_id)
+            self.removed(order)
         order.spec = spec
         order.leaves = spec.quantity - filled
         order.price, order.trigger = spec.price, spec.trigger
         self.reports.append(
             OrderUpdated(ts, client_order_id, spec.quantity, spec.price, spec.trigger)
         )
-        if loses_place and not order.armed:
-            self.working.pop(client_order_id)
-            self.removed(order)
+        if client_order_id not in self.working:
             self._sequence += 1
             order.sequence = self._sequence
             order.rested = False
@@ -218,7 +222,9 @@ class Market:
         account.wallet += held.fill(quantity * order.side, price)
         rate = instrument.maker_rate if is_maker else instrument.taker_rate
         notional = instrument.notional(price, quantity)
-        fee, asset = account.charge(instrument, order.side, quantity, notional, rate)
+        fee, asset = account.charge(
+            instrument, order.side, quantity=quantity, notional=notional, rate=rate
+        )
         order.leaves -= quantity
         self.trades += 1
         self.reports.append(
@@ -234,13 +240,52 @@ class Market:
                 reference,
             )
         )
-        self.floor, self.ceiling = margin.danger(account, instrument)
+        self.guard()
         if not order.leaves:
             self.working.pop(order.client_order_id, None)
             self.removed(order)
 
+    def guard(self) -> None:
+        """Find anew where positions are liquidated, after a fill or a payment on this one."""
+        account = self.account
+        self.floor, self.ceiling = margin.danger(account, self.instrument)
+        if len(account.positions) > 1:
+            self.refresh_marks()
+            for market in self.peers.values():
+                market.floor, market.ceiling = margin.danger(account, market.instrument)
+
+    def check_margin(self) -> None:
+        """Close what its margin no longer carries: this position, then those that share it."""
+        is_shared = margin.shares_margin(self.account)
+        self.close_if_due(self.ts)
+        if is_shared:
+            for market in self.peers.values():
+                if market is not self:
+                    market.close_if_due(self.ts)
+
+    def close_if_due(self, ts: int) -> None:
+        """Liquidate at ``ts`` when the mark has reached the position's level."""
+        account, instrument = self.account, self.instrument
+        held, level = account.position(instrument), account.liquidation_level(instrument)
+        # An empty side looks like a price of zero: without a level there is nothing to reach.
+        if level is not None and margin.is_liquidated(held, level, account.marks[instrument.id]):
+            self.ts = ts
+            self.liquidate(self.exit_price(held.quantity))
+
+    def exit_price(self, quantity: int) -> int:
+        """What a forced close of a signed quantity gets, in price units."""
+        return self.last
+
     def refresh_mark(self) -> None:
         """Bring the account's mark up to the present, where it is not kept so."""
+
+    def refresh_marks(self) -> None:
+        """Bring the marks of everything that is held up to the present."""
+        self.refresh_mark()
+        if len(self.peers) > 1:
+            for key, held in self.account.positions.items():
+                if held.quantity and key != self.instrument.id:
+                    self.peers[key].refresh_mark()
 
     def liquidate(self, price: int) -> None:
         """Close the position by force at a price, after canceling its orders."""
@@ -253,7 +298,7 @@ class Market:
         self.account.wallet += held.fill(-quantity, price) - fee
         held.fees += fee
         self.liquidations += 1
-        self.floor, self.ceiling = margin.danger(self.account, self.instrument)
+        self.guard()
         self.reports.append(PositionLiquidated(self.ts, self.instrument.id, quantity, price, fee))
 
     def taker_price(self, order: Working, reference: int, *, size: int, volume: int) -> int:
@@ -276,7 +321,7 @@ class Market:
         if fault is not None:
             return fault
         price = spec.price or spec.trigger or self.trigger_price(Working("", spec, 0)) or self.last
-        self.refresh_mark()
+        self.refresh_marks()
         fault = acceptance.funds_fault(self.instrument, self.account, spec, price=price)
         return fault or acceptance.timing_fault(self, spec)
 

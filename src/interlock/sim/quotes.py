@@ -16,7 +16,6 @@ from collections import deque
 from interlock.model.events import Event
 from interlock.model.instrument import Instrument
 from interlock.model.order import OrderSpec, OrderType
-from interlock.sim import margin
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.market import Market
@@ -81,13 +80,9 @@ class QuoteMarket(Market):
         if self._watching:
             self._check_triggers()
 
-    def check_margin(self) -> None:
-        """Liquidate at the touch when the mark has reached the position's level."""
-        account, instrument = self.account, self.instrument
-        held, level = account.position(instrument), account.liquidation_level(instrument)
-        # An empty side looks like a price of zero: without a level there is nothing to reach.
-        if level is not None and margin.is_liquidated(held, level, account.marks[instrument.id]):
-            self.liquidate((self.bid if held.quantity > 0 else self.ask) or self.last)
+    def exit_price(self, quantity: int) -> int:
+        """What a forced close of a signed quantity gets: the touch, or the last price without."""
+        return (self.bid if quantity > 0 else self.ask) or self.last
 
     def meet(self, order: Working) -> None:
         """Take what the touch shows, as far as the order's price allows."""
