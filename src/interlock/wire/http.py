@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a client sends; header names in lower case, query and body as the bytes on the wire."""
 

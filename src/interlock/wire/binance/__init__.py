@@ -1,0 +1,1 @@
+"""The USD-M futures protocol of Binance, read and written: requests, answers, streams."""
