@@ -28,6 +28,10 @@ class LedgerFault(RuntimeError):
     """The ledger cannot be trusted or written; the text says why and how to go on."""
 
 
+class LedgerFull(LedgerFault):
+    """There is no space for a commit: nothing may be sent that must be remembered."""
+
+
 class StaleLease(LedgerFault):
     """A later holder has the account: whoever gets this must stop at once and send nothing."""
 
