@@ -28,8 +28,8 @@ from interlock.model.venue import (
     PositionsQuery,
     Request,
     TimeQuery,
-    Verdict,
     VenueOrder,
+    Verdict,
 )
 from interlock.wire.http import HttpResponse
 from interlock.wire.hyperliquid import errors, info
