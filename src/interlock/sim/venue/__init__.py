@@ -1,1 +1,1 @@
-"""The exchange of several accounts behind the local venue's protocols: integers, seeded, no clock."""
+"""The exchange core of several accounts: integers, seeded, and without a clock of its own."""
