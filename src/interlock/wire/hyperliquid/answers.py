@@ -107,10 +107,16 @@ def classify_batch(
 
     A whole-action error, or a batch that does not read as one, answers every order alike.
     """
-    try:
-        slots = _slots(response, ("order",), len(requests))
-    except WireFault:
+    if response.status != _OK:
         return [classify(request, response, reader=reader, ts=ts) for request in requests]
+    try:
+        body: _Ok | _Err = decode(response.body, _Ok | _Err)
+        if isinstance(body, _Err):
+            return [_answer(request, _refused(body.response), ts=ts) for request in requests]
+        slots = _slots(body, ("order",), len(requests))
+    except WireFault as fault:
+        lost = Said(verdict=Verdict.UNKNOWN, code="malformed", reason=str(fault))
+        return [_answer(request, lost, ts=ts) for request in requests]
     return [
         _answer(request, _placed(slot, request, reader), ts=ts)
         for request, slot in zip(requests, slots, strict=True)
@@ -165,19 +171,16 @@ def _action(request: Request, response: HttpResponse, reader: Reader) -> Said:
             raise WireFault(f"answer of type {body.response.type!r} instead of default")
         return Said(verdict=Verdict.ACCEPTED)
     if isinstance(request, CancelRequest):
-        return _canceled(_slots(response, ("cancel",), 1)[0])
+        return _canceled(_slots(body, ("cancel",), 1)[0])
     assert isinstance(request, PlaceRequest | AmendRequest)
     # A replacement is answered like the order that it is.
     kinds = ("order",) if isinstance(request, PlaceRequest) else ("order", "batchModify")
-    return _placed(_slots(response, kinds, 1)[0], request, reader)
+    return _placed(_slots(body, kinds, 1)[0], request, reader)
 
 
-def _slots(response: HttpResponse, kinds: tuple[str, ...], count: int) -> list[_Slot | str]:
+def _slots(body: _Ok, kinds: tuple[str, ...], count: int) -> list[_Slot | str]:
     """The statuses of a batch; raises unless it is this kind of batch, of this length."""
-    if response.status != _OK:
-        raise WireFault(f"status {response.status} carries no statuses")
-    body: _Ok | _Err = decode(response.body, _Ok | _Err)
-    if isinstance(body, _Err) or body.response.data is None:
+    if body.response.data is None:
         raise WireFault("the answer has no statuses")
     statuses = body.response.data.statuses
     if body.response.type not in kinds or len(statuses) != count:
