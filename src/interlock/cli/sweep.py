@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from interlock.cli.errors import StrategyFailures
+from interlock.cli.errors import INTERRUPTED, StrategyFailures
 
 _SAMPLERS = ("grid", "tpe", "random", "cmaes", "qmc")
 _OPTIONS = ("cash", "fill", "leverage", "maker_fee_bps", "taker_fee_bps", "volume_cap_pct")
@@ -52,7 +52,7 @@ _OPTIONS = ("cash", "fill", "leverage", "maker_fee_bps", "taker_fee_bps", "volum
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="Folder of results.  [default: ./results]")  # fmt: skip
 @click.option("--resume", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-              help="The folder of an interrupted sweep; the same command finds it by itself.")  # fmt: skip
+              help="The folder of an interrupted sweep; the same command finds it.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Print the path of the result only.")
 @click.option("--json", "as_text", is_flag=True, help="Print JSON for programs.")
 def sweep(strategy: str, **given: Any) -> None:
@@ -72,6 +72,9 @@ def sweep(strategy: str, **given: Any) -> None:
             _run(strategy, given, failures)
     except SweepError as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; finished trials are kept: the same command goes on", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> None:
@@ -96,7 +99,7 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     root = (given["results"] or load().results) / "sweeps"
     folder = given["resume"] or root / plan.name
     if not is_silent:
-        click.echo(f"{loaded.kind.__name__}: {plan.total} trials; {folder}")
+        click.echo(f"{loaded.kind.__name__}: {plan.total} trials; {summary.near(folder)}")
         click.echo(summary.data_line(prepared.dataset))
     shown = nullcontext(None) if is_silent else summary.progress("trials", unit="trials", live=True)
     with shown as advance:
@@ -139,6 +142,8 @@ def _spec(loaded: Any, given: dict[str, Any]) -> Any:
 
 
 def _print(result: Any, given: dict[str, Any]) -> None:
+    from interlock.cli.summary import near
+
     if given["as_text"]:
         click.echo(json.dumps(_as_dict(result)))
         return
@@ -155,20 +160,21 @@ def _print(result: Any, given: dict[str, Any]) -> None:
         click.echo(f"failed: {reason}", err=True)
     if not result.top:
         click.echo(f"No trial has a {result.metric}; the reasons are in the table.")
-    for item in result.top:
-        _print_top(item, result)
-    click.echo(f"Report: {result.folder / 'report.html'}")
+    for rank, item in enumerate(result.top, 1):
+        _print_top(item, result, title="Best" if rank == 1 else f"Number {rank}")
+    click.echo(f"Report: {near(result.folder / 'report.html')}")
 
 
-def _print_top(item: Any, result: Any) -> None:
+def _print_top(item: Any, result: Any, *, title: str) -> None:
     values = " ".join(f"{key}={value}" for key, value in item.parameters.items())
     numbers = ", ".join(
         f"{name} {item.metrics[name]:.4g}"
         for name in dict.fromkeys((result.metric, "total_return", "max_drawdown", "fills"))
         if item.metrics.get(name) is not None
     )
-    digest = "equal to the compiled run" if item.agrees else "DIFFERENT from the compiled run"
-    click.echo(f"Trial {item.number}: {values}\n  kernel: {numbers}; digest {digest}")
+    of = "the trial in the kernel" if result.config.get("kernel_reason") else "the compiled run"
+    digest = f"equal to {of}" if item.agrees else f"DIFFERENT from {of}"
+    click.echo(f"{title}, trial {item.number}: {values}\n  kernel: {numbers}; digest {digest}")
     deflated = item.metrics.get("deflated_sharpe")
     if deflated is not None:
         click.echo(
