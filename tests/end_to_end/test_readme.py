@@ -96,7 +96,8 @@ def test_every_indicator_is_documented() -> None:
 def test_every_metric_is_documented_as_it_is_defined() -> None:
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     rows = [
-        f"| {d.title} | `{d.name}` | {d.formula} | {d.reference} |" for d in DEFINITIONS.values()
+        f"| {item.title} | `{item.name}` | {item.formula} | {item.reference} |"
+        for item in DEFINITIONS.values()
     ]
     assert not [row for row in rows if row not in text]
 
