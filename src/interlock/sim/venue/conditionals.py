@@ -94,11 +94,11 @@ def watch(state: VenueState, market: Market) -> bool:
     fired = False
     for is_mark, price in path:
         for order in list(market.conditionals.values()):
-            if (order.working_type == "mark") is is_mark and sees(order, price):
-                # One that fired before may have ended this one.
-                if order.order_id in market.conditionals:
-                    fire(state, market, order)
-                    fired = True
+            # One that fired before may have ended this one.
+            is_watching = order.order_id in market.conditionals
+            if is_watching and (order.working_type == "mark") is is_mark and sees(order, price):
+                fire(state, market, order)
+                fired = True
     return fired
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from interlock.model.instrument import Instrument
 from interlock.sim.venue import operator, requests, settings
@@ -36,7 +37,7 @@ class TraderVerbs:
     def place(self, ts: int, account: str, ticket: OrderTicket) -> Order | Refused:
         """Send an order; trigger types wait, all others meet the book at once."""
         advance(self.state, ts)
-        return requests.place(self.state, self.state.owner(account), ticket)
+        return copy(requests.place(self.state, self.state.owner(account), ticket))
 
     def cancel(
         self,
@@ -51,12 +52,12 @@ class TraderVerbs:
         """End an open order, named by its number or else by its client id."""
         advance(self.state, ts)
         key = requests.Key(order_id, client_id, conditional)
-        return requests.cancel(self.state, self.state.owner(account), symbol, key)
+        return copy(requests.cancel(self.state, self.state.owner(account), symbol, key))
 
     def amend(self, ts: int, account: str, symbol: str, change: Amendment) -> Order | Refused:
         """Change an open order; only getting smaller keeps its place in the queue."""
         advance(self.state, ts)
-        return requests.amend(self.state, self.state.owner(account), symbol, change)
+        return copy(requests.amend(self.state, self.state.owner(account), symbol, change))
 
     def cancel_all(
         self, ts: int, account: str, symbol: str | None = None, *, conditional: bool | None = None
@@ -64,7 +65,8 @@ class TraderVerbs:
         """End all open orders of a symbol (None: of all) and numbering (None: of both)."""
         advance(self.state, ts)
         owner = self.state.owner(account)
-        return requests.cancel_all(self.state, owner, symbol, conditional=conditional)
+        ended = requests.cancel_all(self.state, owner, symbol, conditional=conditional)
+        return [copy(order) for order in ended]
 
     def set_leverage(self, ts: int, account: str, symbol: str, leverage: int) -> Refused | None:
         """Use another leverage on a symbol."""
@@ -128,7 +130,7 @@ class OperatorVerbs:
     def manual_trade(self, ts: int, account: str, ticket: OrderTicket) -> Order | Refused:
         """An order placed by hand on the same account."""
         advance(self.state, ts)
-        return operator.manual_trade(self.state, self.state.owner(account), ticket)
+        return copy(operator.manual_trade(self.state, self.state.owner(account), ticket))
 
     def change_filters(self, ts: int, symbol: str, instrument: Instrument) -> None:
         """Give a symbol another tick, lot, leverage or tiers; its units must stay."""
