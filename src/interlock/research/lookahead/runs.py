@@ -152,9 +152,10 @@ def _guarded(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _guarded_cursor(cursor: Bar | Quote | Trade) -> Bar | Quote | Trade:
     holder: list[Cursor] = []
     columns = tuple(_GuardedColumn(part, holder) for part in cursor._columns)
+    made: Bar | Quote | Trade
     if isinstance(cursor, Bar):
-        made: Bar | Quote | Trade = Bar(cursor.instrument, columns, cursor._row, cursor.step_ns)
-        made._ready_ns = cursor._ready_ns
+        bar = made = Bar(cursor.instrument, columns, cursor._row, cursor.step_ns)
+        bar._ready_ns = cursor._ready_ns
     else:
         made = type(cursor)(cursor.instrument, columns, cursor._row)
     holder.append(made)
