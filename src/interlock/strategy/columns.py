@@ -46,7 +46,7 @@ class Prices(np.ndarray[Any, np.dtype[np.float64]]):
     def largest(self) -> int:
         """The largest absolute number of units."""
         assert self.units is not None
-        return int(np.abs(self.units).max(initial=0))
+        return max(int(self.units.max(initial=0)), -int(self.units.min(initial=0)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,7 @@ def test_the_reason_names_what_cannot_be_compiled(target: Any, reason: str) -> N
         {"margin_mode": "isolated"},
         {"order_latency_ms": 5.0},
         {"order_notional_max": 1000.0},
-        {"cash": 1e11},
+        {"cash": 8e10},
     ],
 )
 def test_options_that_need_the_kernel(change: dict[str, Any]) -> None:

@@ -76,6 +76,7 @@ def _compile_parts():
     for name in ("safe_sqrt", "safe_log", "safe_exp", *HELPERS):
         globals()[name] = numba.njit(error_model="python", _nrt=False)(globals()[name])
     _compile("is_known", _b, _features, _i)
+    _compile("window", _features, _features, _i)
     _compile("decide", _f, _features, _floats, _i, _f, model="python")
     _compile("share", _i, _i, _i, _i)
     _compile("scaled", _i, _i, _i, _i, _i)
@@ -85,13 +86,17 @@ def _compile_parts():
     _compile("settle", _T.void, _i, _i, _i, _table, _state, _terms)
     _compile("affordable", _i, _i, _i, _state, _terms)
     _compile("book", _i, _i, _i, _i, _state, _terms)
-    _compile("fill", _i, _i, _i, _i, _i, _state, _terms, _outlet)
+    _compile("fill", _i, _i, _i, _i, _bars, _state, _terms, _outlet)
     _compile("aimed", _i, _f, _i, _i, _state, _terms)
     _compile("is_allowed", _b, _i, _i, _i, _state, _terms)
     _compile("order", _i, _f, _i, _i, _state, _terms)
+    _compile("is_danger", _b, _i, _bars, _terms, _state)
     _compile("attend", _i, _i, _bars, _rules, _state, _outlet)
     _compile("note", _T.void, _i, _i, _state, _sinks)
-    _compile("act", _i, _i, _bars, _rules, _state, _sinks)
+    _compile("act", _i, _i, _columns, _bars, _rules, _state, _sinks)
+    _compile("quiet", _i, _i, _i, _columns, _f)
+    _compile("moved", _i, _i, _i, _columns, _column, _terms, _state)
+    _compile("track", _i, _i, _i, _bars, _terms, _state, _sinks)
     _compile("scan", _i, _i, _i, _columns, _bars, _terms, _state, _sinks)
 
 

@@ -17,12 +17,12 @@ from typing import Any
 from interlock.research.compiled.arithmetic import money, scaled, share
 
 # How a run ended: done, or at something that only the kernel models.
-DONE, LIQUIDATION, BAD_BAR, TOO_LARGE, BAD_TARGET, ORDER = range(6)
+DONE, LIQUIDATION, TOO_LARGE, BAD_TARGET, ORDER = range(5)
 # Funding instants by their place in a bar: up to the open, inside, at the close.
 BEFORE, DURING, AT_CLOSE = range(3)
 # Columns of the recorded fills; the moment is 0 at the open of the row's bar, 1 at its close.
 ROW, MOMENT, SIGNED, PRICE, FEE, REALIZED = range(6)
-TURNOVER, FALL, PEAK, TARGET = range(4)
+TURNOVER, FALL = range(2)
 # What a run changes, all integers. ``used`` is what filled in the present bar; a price at or below
 # ``floor`` or at or above ``ceiling`` may be a liquidation; ``next`` is the next funding instant.
 STATE = [
@@ -38,6 +38,7 @@ STATE = [
     "fees",
     "funding",
     "equity",
+    "peak",
     "code",
 ]
 # What a run is given, all integers; see ``terms``.
@@ -56,6 +57,7 @@ TERMS = [
     "band",
     "slippage",
     "cap",
+    "room",
     "rate",
     "is_paid",
     "tick",
@@ -65,13 +67,21 @@ TERMS = [
     "quantity_max",
     "equity_max",
     "quantity_unit",
+    "lowest",
+    "highest",
 ]
 LIMIT = 1 << 61
 FAR = 1 << 62
+BLOCK = 32
 
 
 def is_known(features: Any, row: int) -> bool:
     """Stands for: no feature is NaN on this row."""
+    raise NotImplementedError("it is written into the compiled module")
+
+
+def window(features: Any, row: int) -> Any:
+    """Stands for: the features of the block of rows that begins here."""
     raise NotImplementedError("it is written into the compiled module")
 
 
@@ -149,12 +159,13 @@ def affordable(size: int, price: int, state: Any, terms: Any) -> int:
     return fits - fits % terms.lot
 
 
-def fill(row: int, moment: int, mark: int, volume: int, state: Any, terms: Any, sinks: Any) -> int:
+def fill(row: int, moment: int, mark: int, bars: Any, state: Any, terms: Any, sinks: Any) -> int:
     """Fill what waits at a mark, as far as the volume cap and the cash go; returns a code."""
     fills, measures = sinks
     signed = state.rest
-    if terms.cap >= 0:
-        room = share(volume, terms.cap, 0)
+    # What fits into the smallest bar of all fits into this one, whose volume is then not read.
+    if terms.cap >= 0 and abs(signed) + state.used > terms.room:
+        room = share(bars[4][row], terms.cap, 0)
         room -= room % terms.lot + state.used
         signed = max(-room, min(room, signed))
     if signed == 0:
@@ -276,9 +287,17 @@ def order(target: float, equity: int, mark: int, state: Any, terms: Any) -> int:
     return DONE
 
 
+def is_danger(row: int, bars: Any, terms: Any, state: Any) -> bool:
+    """Whether a bar may liquidate; where no bar can, its extremes are not even read."""
+    floor, ceiling = state.floor, state.ceiling
+    if floor >= terms.lowest and bars[2][row] <= floor:
+        return True
+    return bool(ceiling <= terms.highest and bars[1][row] >= ceiling)
+
+
 def attend(row: int, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
     """What happens in a bar before the decision, where an order waits or funding falls."""
-    opens, highs, lows, closes, volumes = bars
+    opens, closes = bars[0], bars[3]
     terms, funding, tiers = rules
     state.used = 0
     mark = closes[row - 1]
@@ -289,102 +308,146 @@ def attend(row: int, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
         if place == BEFORE:
             if mark <= state.floor or mark >= state.ceiling:
                 return LIQUIDATION
-            code = fill(row, 0, mark, volumes[row], state, terms, sinks)
+            code = fill(row, 0, mark, bars, state, terms, sinks)
             if code != DONE:
                 return code
         elif place == DURING:
             mark = closes[row]
-            if lows[row] <= state.floor or highs[row] >= state.ceiling:
+            if is_danger(row, bars, terms, state):
                 return LIQUIDATION
     return DONE
 
 
+def quiet(row: int, end: int, columns: Any, position: float) -> int:
+    """The first row with a target other than the position, which no price moves; else the end.
+
+    A target is compared on whole blocks, which a compiler turns into vectors.
+    """
+    features, values = columns
+    while row + BLOCK <= end:
+        block = window(features, row)
+        hits = 0
+        for at in range(BLOCK):
+            hits += is_known(block, at) & (decide(block, values, at, position) != position)
+        if hits != 0:
+            break
+        row += BLOCK
+    while row < end:
+        if is_known(features, row) and decide(features, values, row, position) != position:
+            break
+        row += 1
+    return row
+
+
+def moved(row: int, end: int, columns: Any, closes: Any, terms: Any, state: Any) -> int:
+    """The first row whose target, beside a position that the price moves, may be an order."""
+    features, values = columns
+    held, base = state.held, state.wallet - state.cost
+    numerator, denominator = terms.numerator, terms.denominator
+    most, band = terms.leverage / 1e6, terms.band / 1e6
+    while row < end:
+        if is_known(features, row):
+            value = money(closes[row], held, numerator, denominator)
+            equity = base + value
+            position = value / equity if equity != 0 else 0.0
+            target = decide(features, values, row, position)
+            # Far inside the band nothing is ordered; near its edge the integers decide.
+            size = abs(target)
+            room = band * equity - abs(min(size, most) * equity - abs(value))
+            same = (held > 0) == (target > 0.0) and 1e-5 < size < 1e6
+            if not (same and room > 4.0 + 2e-6 * equity):
+                break
+        row += 1
+    return row
+
+
+def track(row: int, end: int, bars: Any, terms: Any, state: Any, sinks: Any) -> int:
+    """Follow the equity of a position over rows; returns the row of a liquidation, or the end."""
+    _, highs, lows, closes, _ = bars
+    _, curve, _, measures = sinks
+    held, floor, ceiling = state.held, state.floor, state.ceiling
+    base, equity = state.wallet - state.cost, state.equity
+    numerator, denominator = terms.numerator, terms.denominator
+    keeps, is_guarded = curve.shape[0] != 0, floor >= terms.lowest or ceiling <= terms.highest
+    fall, peak = measures[FALL], state.peak
+    bottom = int(peak * (1.0 - fall))
+    # Without a position one row is like the next.
+    last = end if held != 0 or keeps else min(row + 1, end)
+    while row < last:
+        if is_guarded and (lows[row] <= floor or highs[row] >= ceiling):
+            break
+        equity = base + money(closes[row], held, numerator, denominator)
+        if equity > peak:
+            peak = equity
+            bottom = int(peak * (1.0 - fall))
+        elif equity <= bottom:
+            bottom = equity
+            fall = max(fall, 1.0 - equity / peak)
+        if keeps:
+            curve[row] = equity
+        row += 1
+    state.equity, state.peak = equity, peak
+    measures[FALL] = fall
+    return row if row < last else end
+
+
+def scan(row: int, end: int, columns: Any, bars: Any, terms: Any, state: Any, sinks: Any) -> int:
+    """Pass rows on which nothing of ours happens; returns the first other row, or the end.
+
+    What that row needs is in ``state.code``: an order (ORDER) or the reason that ends the run.
+    """
+    held = state.held
+    first = max(row, min(terms.warmup, end))
+    if state.rest != 0:
+        stop = row if first == row and is_known(columns[0], row) else end
+    elif held == 0 or terms.by_quantity == 1:
+        stop = quiet(first, end, columns, held / float(terms.quantity_unit))
+    else:
+        stop = moved(first, end, columns, bars[3], terms, state)
+    found = track(row, stop, bars, terms, state, sinks)
+    state.code = LIQUIDATION if found < stop else ORDER if stop < end else DONE
+    return found
+
+
 def note(row: int, equity: int, state: Any, sinks: Any) -> None:
-    """Keep the equity of a row, and the deepest fall from a peak."""
+    """Keep the equity of a row that acted, after its trade."""
     _, curve, _, measures = sinks
     state.equity = equity
-    if equity > measures[PEAK]:
-        measures[PEAK] = equity
+    if equity > state.peak:
+        state.peak = equity
     else:
-        measures[FALL] = max(measures[FALL], 1.0 - equity / measures[PEAK])
+        measures[FALL] = max(measures[FALL], 1.0 - equity / state.peak)
     if curve.shape[0] != 0:
         curve[row] = equity
 
 
-def scan(  # noqa: C901 - one pass in registers; a call per row would cost more than the row
-    row: int, end: int, columns: Any, bars: Any, terms: Any, state: Any, sinks: Any
-) -> int:
-    """Pass rows on which nothing of ours happens; returns the first other row, or the end.
-
-    What that row needs is in ``state.code``: an order (ORDER, to ``measures[TARGET]``) or the
-    reason that ends the run.
-    """
-    opens, highs, lows, closes, volumes = bars
-    features, values = columns
-    _, curve, _, measures = sinks
-    held, floor, ceiling = state.held, state.floor, state.ceiling
-    base, equity = state.wallet - state.cost, state.equity
-    peak, fall, warmup = measures[PEAK], measures[FALL], terms.warmup
-    bottom = peak * (1.0 - fall)
-    numerator, denominator = terms.numerator, terms.denominator
-    by_exposure, idle, keeps = terms.by_quantity == 0, state.rest == 0, curve.shape[0] != 0
-    most, band, unit = terms.leverage / 1e6, terms.band / 1e6, float(terms.quantity_unit)
-    code = DONE
-    while row < end:
-        mark, low, high = closes[row], lows[row], highs[row]
-        if low <= floor or high >= ceiling:
-            code = LIQUIDATION
-        # This also brings the open and the volume near before an order asks for them.
-        if low > min(opens[row], mark) or high < max(opens[row], mark) or volumes[row] < 0:
-            code = BAD_BAR
-        value = money(mark, held, numerator, denominator) if held != 0 else 0
-        equity = base + value
-        if row >= warmup and is_known(features, row):
-            position = 0.0
-            if held != 0 and equity != 0:
-                position = value / equity if by_exposure else held / unit
-            target = decide(features, values, row, position)
-            leave = held == 0 and target == 0.0
-            if by_exposure and held != 0:
-                # Far inside the band nothing is ordered; near its edge the integers decide.
-                size = abs(target)
-                room = band * equity - abs(min(size, most) * equity - abs(value))
-                same = (held > 0) == (target > 0.0) and 1e-5 < size < 1e6
-                leave = same and room > 4.0 + 2e-6 * equity
-            if not (leave and idle) and code == DONE:
-                code = ORDER
-                measures[TARGET] = target
-        if code != DONE:
-            break
-        if equity > peak:
-            peak = float(equity)
-            bottom = peak * (1.0 - fall)
-        elif equity < bottom:
-            bottom = float(equity)
-            fall = 1.0 - bottom / peak
-        if keeps:
-            curve[row] = equity
-        row += 1
-    state.code = code
-    state.equity = equity
-    measures[PEAK], measures[FALL] = peak, fall
-    return row
-
-
-def act(row: int, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
+def act(row: int, columns: Any, bars: Any, rules: Any, state: Any, sinks: Any) -> int:
     """Turn the target of a row into an order, and fill it where it may fill at the close."""
     terms, _, tiers = rules
-    fills, _, _, measures = sinks
-    mark = bars[3][row]
-    code = order(measures[TARGET], state.equity, mark, state, terms)
-    equity = state.equity
-    if code == DONE and terms.fill_at_close == 1 and state.rest != 0:
-        code = fill(row, 1, mark, bars[4][row], state, terms, (fills, measures))
+    closes = bars[3]
+    if is_danger(row, bars, terms, state):
+        return LIQUIDATION
+    mark, held = closes[row], state.held
+    value = money(mark, held, terms.numerator, terms.denominator)
+    equity = state.wallet - state.cost + value
+    position = held / float(terms.quantity_unit)
+    if terms.by_quantity == 0:
+        position = value / equity if held != 0 and equity != 0 else 0.0
+    target = decide(columns[0], columns[1], row, position)
+    state.rest = 0
+    if not (terms.by_quantity == 1 and target == position):
+        code = order(target, equity, mark, state, terms)
+        if code != DONE:
+            return code
+    if terms.fill_at_close == 1 and state.rest != 0:
+        code = fill(row, 1, mark, bars, state, terms, (sinks[0], sinks[3]))
+        if code != DONE:
+            return code
         watch(state, terms, tiers)
-        equity = state.wallet - state.cost
-        equity += money(mark, state.held, terms.numerator, terms.denominator)
+        value = money(mark, state.held, terms.numerator, terms.denominator)
+        equity = state.wallet - state.cost + value
     note(row, equity, state, sinks)
-    return code
+    return DONE
 
 
 def run_bars(columns: Any, bars: Any, days: Any, rules: Any, state: Any, sinks: Any) -> int:
@@ -394,7 +457,7 @@ def run_bars(columns: Any, bars: Any, days: Any, rules: Any, state: Any, sinks: 
     """
     terms, funding, _ = rules
     fills, _, daily, measures = sinks
-    state.wallet = state.equity = measures[PEAK] = terms.cash_start
+    state.wallet = state.equity = state.peak = terms.cash_start
     state.floor, state.ceiling = -1, FAR
     row = day = 0
     due = funding[0, 0] if funding.shape[1] else FAR
@@ -410,7 +473,9 @@ def run_bars(columns: Any, bars: Any, days: Any, rules: Any, state: Any, sinks: 
         if row > first:
             state.used = 0
         if state.code != DONE:
-            code = act(row, bars, rules, state, sinks) if state.code == ORDER else state.code
+            code = state.code
+            if code == ORDER:
+                code = act(row, columns, bars, rules, state, sinks)
             if code != DONE:
                 return row * 8 + code
             row += 1

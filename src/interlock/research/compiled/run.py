@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from interlock import config
 from interlock.model.units import MONEY_SCALE
 from interlock.research.compiled import loop
-from interlock.research.compiled.build import compile_run
+from interlock.research.compiled.build import Run, compile_run
 from interlock.research.compiled.source import NeedsKernel, read_target
 from interlock.research.compiled.terms import Market, record
 from interlock.research.digest import result_digest
@@ -24,7 +24,6 @@ Floats = NDArray[np.float64]
 _INT_MAX = 1 << 20
 _ENDS = {
     loop.LIQUIDATION: "the position may be liquidated on row {row}",
-    loop.BAD_BAR: "the prices or the volume of row {row} do not form a bar",
     loop.TOO_LARGE: "a quantity or an amount of money leaves 64 bits on row {row}",
     loop.BAD_TARGET: "target returned no usable number on row {row}",
 }
@@ -64,17 +63,15 @@ def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outco
     Holds no lock while the bars are processed, so that threads run side by side.
     """
     features = feature_columns(strategy, market.view)
-    kinds = {name: item.type for name, item in strategy.parameters.items()}
-    source = read_target(type(strategy).target, tuple(features), kinds)
-    values = _values(strategy, source.parameters)
+    compiled, parameters = _program(strategy, tuple(features), market)
+    values = _values(strategy, parameters)
     columns = tuple(_frozen(column) for column in features.values()) or (_frozen(np.zeros(1)),)
-    compiled = compile_run(source, len(columns), cache_folder())
     rows = len(market.bars)
     state = record({}, loop.STATE)
     fills = np.empty((2 * rows if keep else 0, 6), np.int64)
     equity = np.empty(rows if keep else 0, np.int64)
     daily = np.empty(len(market.days), np.int64)
-    measures = np.zeros(4)
+    measures = np.zeros(2)
     terms = market.terms | {
         "by_quantity": int(strategy.sizing == "quantity"),
         "warmup": strategy.warmup,
@@ -103,6 +100,20 @@ def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outco
         float(measures[loop.TURNOVER]) / MONEY_SCALE,
         float(measures[loop.FALL]),
     )
+
+
+def _program(
+    strategy: TargetStrategy, features: tuple[str, ...], market: Market
+) -> tuple[Run, tuple[str, ...]]:
+    """The machine code of a target and the parameters it reads; a market keeps what it ran."""
+    key = (type(strategy), features)
+    found: tuple[Run, tuple[str, ...]] | None = market.programs.get(key)
+    if found is None:
+        kinds = {name: item.type for name, item in strategy.parameters.items()}
+        source = read_target(type(strategy).target, features, kinds)
+        made = compile_run(source, max(1, len(features)), cache_folder())
+        found = market.programs[key] = (made, source.parameters)
+    return found
 
 
 def digest(outcome: Outcome, market: Market) -> str:

@@ -53,7 +53,7 @@ def read_target(
     features: Sequence[str],
     parameters: Mapping[str, type],
 ) -> TargetSource:
-    """Write a target as ``is_known`` and ``decide`` of the loop, or raise NeedsKernel."""
+    """Write a target as ``is_known``, ``window`` and ``decide`` of the loop, or raise NeedsKernel."""
     tree = _function(target)
     arguments = _arguments(tree)
     if len(arguments) != 2:
@@ -70,11 +70,13 @@ def read_target(
         if name in reader.fields
     ]
     lines += [_parameter(name, at, parameters[name]) for at, name in enumerate(read)]
-    known = [f"u_columns[{at}][u_row] == u_columns[{at}][u_row]" for at in range(len(features))]
+    known = [f"(u_columns[{at}][u_row] == u_columns[{at}][u_row])" for at in range(len(features))]
+    parts = [f"u_columns[{at}][u_row:u_row + BLOCK], " for at in range(max(len(features), 1))]
     text = "\n".join(
         (
             *reader.functions.values(),
-            f"def is_known(u_columns, u_row):\n    return {' and '.join(known) or 'True'}\n",
+            f"def is_known(u_columns, u_row):\n    return {' & '.join(known) or 'True'}\n",
+            f"def window(u_columns, u_row):\n    return ({''.join(parts)})\n",
             f"def decide(u_columns, u_values, u_row, {arguments[1]}):",
             textwrap.indent("\n".join((*lines, body)), "    "),
             f"\nHELPERS = ({''.join(f'{name!r}, ' for name in reader.functions)})\n",

@@ -7,7 +7,7 @@ equity that are let through: the loop refuses a quantity above ``quantity_max`` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from interlock.strategy.columns import BarColumns, Dataset
 
 Integers = NDArray[np.int64]
 DAY_NS = 86_400 * 10**9
+# Rows that are checked at once: temporary columns of this length stay in the processor's cache.
+CHUNK = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Market:
     funding: Integers
     tiers: Integers
     terms: dict[str, int]
+    # Compiled targets by what they were compiled from; they live as long as the market.
+    programs: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def instrument(self) -> Instrument:
@@ -115,6 +119,16 @@ def _check_rows(bars: BarColumns) -> None:
         raise NeedsKernel("bars overlap in time")
     if int(bars.low.min()) <= 0:
         raise NeedsKernel("a price is zero or negative")
+    for first in range(0, len(bars), CHUNK):
+        low, high, opened, close, volume = (
+            getattr(bars, name)[first : first + CHUNK]
+            for name in ("low", "high", "open", "close", "volume")
+        )
+        fits = (low <= np.minimum(opened, close)) & (np.maximum(opened, close) <= high)
+        fits &= volume >= 0
+        if not fits.all():
+            row = first + int(np.argmin(fits))
+            raise NeedsKernel(f"the prices or the volume of row {row} do not form a bar")
 
 
 def _days(bars: BarColumns) -> tuple[Integers, Integers]:
@@ -140,6 +154,7 @@ def _terms(bars: BarColumns, options: RunOptions) -> dict[str, int]:
     cap = -1
     if options.volume_cap_pct is not None and bool(bars.volume.any()):
         cap = parse_units(options.volume_cap_pct, 4)
+    room = int(bars.volume.min()) * max(cap, 0) // RATE_SCALE
     terms = {
         "cash_start": parse_units(options.cash, 8),
         "fill_at_close": int(options.fill == "same_close"),
@@ -152,6 +167,7 @@ def _terms(bars: BarColumns, options: RunOptions) -> dict[str, int]:
         "leverage": leverage,
         "slippage": slippage,
         "cap": cap,
+        "room": room - room % instrument.lot,
         "rate": instrument.taker_rate,
         "is_paid": int(not (instrument.is_margined or instrument.allow_short)),
         "tick": tick,
@@ -162,6 +178,8 @@ def _terms(bars: BarColumns, options: RunOptions) -> dict[str, int]:
         "quantity_max": min(LIMIT // unit, 1 << 52),
         "equity_max": LIMIT // (leverage // RATE_SCALE + 1),
         "quantity_unit": 10**instrument.quantity_exponent,
+        "lowest": int(bars.low.min()),
+        "highest": top,
     }
     _check_bounds(terms, bars)
     return terms

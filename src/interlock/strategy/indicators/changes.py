@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from interlock.strategy.indicators.compiler import lagged
 from interlock.strategy.indicators.dispersion import require_prices
 from interlock.strategy.indicators.live import (
     Column,
@@ -126,6 +127,9 @@ def shift(column: Input, rows: int) -> Column:
             f"shift by {rows} would show future rows: give 0 or more rows into the past"
         )
     rows = whole_number("rows", rows, 0)
+    view = lagged(column, rows)
+    if view is not None:
+        return view
     out = np.full(column.size, np.nan)
     out[rows:] = column[: max(column.size - rows, 0)]
     out.setflags(write=False)

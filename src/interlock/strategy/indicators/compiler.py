@@ -17,6 +17,10 @@ import numpy.typing as npt
 
 Formula = Callable[..., float]
 Loop = Callable[..., int]
+# Rows of NaN kept before a single output, one cache line.
+LEAD = 8
+# Rows summed, then divided: the sums of a block are still in the cache, and divisions go in vectors.
+BLOCK = 2048
 
 
 def run_columns(
@@ -30,17 +34,48 @@ def run_columns(
     feature that made the column: they give NaN and the formula starts after them.
     """
     state, ring, fixed, outputs = start
-    out = np.empty((outputs, columns[0].size))
+    out = _empty(outputs, columns[0].size)
     loop = _compiled(formula, len(columns))
     bad = loop(np.array(state), np.array(ring or [0.0]), fixed, out, *columns)
     return out, int(bad)
+
+
+def _empty(outputs: int, rows: int) -> npt.NDArray[np.float64]:
+    """Room for the outputs; a single one has NaN before it, so that a shift need not copy it."""
+    if outputs > 1:
+        return np.empty((outputs, rows))
+    whole = np.empty((1, LEAD + rows))
+    whole[:, :LEAD] = np.nan
+    return whole[:, LEAD:]
+
+
+def freeze(out: npt.NDArray[np.float64]) -> None:
+    """Make the outputs read-only, with what lies before them."""
+    out.setflags(write=False)
+    if isinstance(out.base, np.ndarray):
+        out.base.setflags(write=False)
+
+
+def lagged(column: npt.NDArray[np.float64], rows: int) -> npt.NDArray[np.float64] | None:
+    """The column `rows` rows ago as a view, where as many NaN lie before it in its own memory."""
+    whole = column.base
+    if not isinstance(whole, np.ndarray) or whole.flags.writeable or column.flags.writeable:
+        return None
+    alike = whole.dtype == column.dtype == np.float64
+    if not (alike and whole.flags.c_contiguous and column.flags.c_contiguous):
+        return None
+    flat = whole.reshape(-1)
+    begin = (column.ctypes.data - flat.ctypes.data) // flat.itemsize - rows
+    if begin < 0 or not np.isnan(flat[begin : begin + rows]).all():
+        return None
+    return flat[begin : begin + column.size]
 
 
 def run_unit_means(
     units: npt.NDArray[np.int64], length: int, divisor: float
 ) -> npt.NDArray[np.float64]:
     """Return the means of `length` whole numbers over `divisor`, shape (1, rows)."""
-    out = np.empty((1, units.size))
+    out = _empty(1, units.size)
     _compiled_means()(units, length, divisor, out[0])
     return out
 
@@ -59,10 +94,19 @@ def _loop_means(units: Any, length: int, divisor: float, out: Any) -> int:
     for row in range(min(length - 1, units.size)):
         total += units[row]
         out[row] = np.nan
-    for row in range(length - 1, units.size):
-        total += units[row]
-        out[row] = total / divisor
-        total -= units[row - length + 1]
+    if length <= units.size:
+        total += units[length - 1]
+        out[length - 1] = total / divisor
+    low = length
+    while low < units.size:
+        high = min(units.size, low + BLOCK)
+        new, old, means = units[low:high], units[low - length : high - length], out[low:high]
+        for k in range(high - low):
+            total += new[k] - old[k]
+            means[k] = total
+        for k in range(high - low):
+            means[k] /= divisor
+        low = high
     return 0
 
 

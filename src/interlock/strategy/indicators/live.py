@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from interlock.strategy.indicators.compiler import run_columns, run_unit_means
+from interlock.strategy.indicators.compiler import freeze, run_columns, run_unit_means
 from interlock.strategy.indicators.memo import active_memo
 
 Column = npt.NDArray[np.float64]
@@ -158,7 +158,7 @@ def unit_means(units: npt.NDArray[np.int64], length: int, divisor: float) -> Col
             kept: Column = known[0]
             return kept
     out = run_unit_means(units, length, divisor)
-    out.setflags(write=False)
+    freeze(out)
     if memo is not None:
         memo.put(key, out, (units,))
     column: Column = out[0]
@@ -189,7 +189,7 @@ def _columns(
             f"{name} got {values} at row {bad}: only leading NaN rows (a feature's warm-up) are "
             "allowed; fill or drop the row first"
         )
-    out.setflags(write=False)
+    freeze(out)
     if memo is not None:
         memo.put(key, out, columns)
     return out
