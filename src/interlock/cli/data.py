@@ -69,7 +69,7 @@ _json_option = click.option("--json", "as_text", is_flag=True, help="Print JSON 
 
 @click.group()
 def data() -> None:
-    """Import, list, describe, check and remove market data."""
+    """Import, download, list, check and remove market data."""
 
 
 def _pairs(_context: click.Context, _parameter: click.Parameter, text: str) -> dict[str, str]:
@@ -82,7 +82,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, text: str) -> d
     return pairs
 
 
-@data.command("import")
+@data.command("import", short_help="Store files in the catalog.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--instrument", required=True, help="SYMBOL.VENUE, such as BTCUSDT-PERP.BINANCE.")
 @click.option("--tick", default="", help="Smallest price step, or auto to take it from the data.")
@@ -301,7 +301,7 @@ def _checked(store: Catalog, instrument: str, name: str, now: int) -> list[Findi
     return check_table(store.table(instrument, name), now_ns=now)
 
 
-@data.command("remove")
+@data.command("remove", short_help="Remove an entry, or an instrument.")
 @click.argument("instrument")
 @click.argument("name", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")

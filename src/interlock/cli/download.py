@@ -52,7 +52,7 @@ def _kinds(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     return names
 
 
-@click.command("download")
+@click.command("download", short_help="Fetch history from any ccxt venue.")
 @click.option("--venue", required=True, help="ccxt's name of the venue, such as binanceusdm.")
 @click.option(
     "--symbol",

@@ -73,7 +73,7 @@ def _row(run: store.RunSummary) -> list[Text]:
     return [*(Text(cell) for cell in cells), data]
 
 
-@results.command("compare")
+@results.command("compare", short_help="Show two runs side by side.")
 @click.argument("first")
 @click.argument("second")
 @_folder_option
@@ -137,7 +137,7 @@ def _fill(row: dict[str, Any]) -> str:
     )
 
 
-@results.command("open")
+@results.command("open", short_help="Open the report of a run.")
 @click.argument("name", required=False)
 @_folder_option
 @click.option("--path", "only_path", is_flag=True, help="Print the path and open nothing.")
