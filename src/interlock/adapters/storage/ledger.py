@@ -48,10 +48,15 @@ class SqlLedger:
         self._pending: list[tuple[AnyRow, LedgerRow]] = []
         self._fault: LedgerFault | None = None
         self._connection = database.connect()
-        with database.faults("cannot be written"), self._transaction() as cursor:
-            self._head = head(database, cursor)
-            self._projector.load(cursor)
-            self._check_leases(cursor)
+        try:
+            # A transaction, so that a ledger that cannot be written is noticed now.
+            with database.faults("cannot be written"), self._transaction() as cursor:
+                self._head = head(database, cursor)
+                self._projector.load(cursor)
+                self._check_leases(cursor)
+        except LedgerFault:
+            self._connection.close()
+            raise
         self._taken = self._head.seq
         self._reserve = None if database.path is None else Reserve(database.path)
 

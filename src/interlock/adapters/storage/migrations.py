@@ -36,12 +36,6 @@ def _chain_up(database: Database, connection: Connection) -> None:
 
 
 def _chain_down(database: Database, connection: Connection) -> None:
-    rows = connection.exec_driver_sql("SELECT seq FROM ledger_head").scalar_one()
-    if rows:
-        raise LedgerFault(
-            f"{database.name} holds {rows} rows; the first version is not undone while there are "
-            "any: move the ledger away instead of emptying it"
-        )
     for table in (schema.ledger, schema.ledger_head, schema.leases):
         table.drop(connection)
 
@@ -111,6 +105,8 @@ def migrate(database: Database, to: int = NEWEST) -> list[str]:
     """Bring the schema to a version, up or down; returns what was done, step by step."""
     if not 0 <= to <= NEWEST:
         raise LedgerFault(f"there is no schema version {to}; name one from 0 to {NEWEST}")
+    if not to:
+        _refuse_to_empty(database)
     done = []
     while step := _next_step(database, to):
         done.append(step)
@@ -133,6 +129,18 @@ def require_newest(database: Database) -> None:
         f"{database.name} has schema version {found}, this program writes {NEWEST}; run "
         "`interlock ledger backup` and then `interlock ledger migrate`"
     )
+
+
+def _refuse_to_empty(database: Database) -> None:
+    if not version(database):
+        return
+    with database.faults("cannot be read"), database.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT seq FROM ledger_head").scalar_one()
+    if rows:
+        raise LedgerFault(
+            f"{database.name} holds {rows} rows; the first version is not undone while there are "
+            "any: move the ledger away instead of emptying it"
+        )
 
 
 def _next_step(database: Database, to: int) -> str:
