@@ -156,11 +156,12 @@ class Participants:
         push = max(-20.0 * tick, min(20.0 * tick, push))
         before = self.fair
         self.fair = max(2.0 * tick, self.fair * math.exp(change) + push)
-        self._widen = min(50, int(abs(self.fair - before) / tick) // 8)
+        usual = shape.volatility * math.sqrt(minutes) * before
+        self._widen = min(50, max(0, int(abs(self.fair - before) / max(usual, tick)) - 2))
         market.index = max(1, round(self.fair * (1.0 - self._basis)))
 
     def _drift(self, value: float, half_lives: float, variance: float) -> float:
-        keep = 0.5**half_lives
+        keep = math.pow(0.5, half_lives)
         return value * keep + math.sqrt(variance * (1 - keep * keep)) * self._draws.normal()
 
     def _quote(self, state: VenueState, market: Market, tick: int) -> None:
