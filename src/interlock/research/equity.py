@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interlock.model.instrument import Instrument
 from interlock.model.units import MONEY_SCALE
+from interlock.research.book_marks import book_marks
 from interlock.sim.record import AccountRow
 from interlock.strategy.columns import BarColumns, Dataset, QuoteColumns
 
@@ -46,6 +47,10 @@ def marks_of(dataset: Dataset) -> list[Marks]:
         total = part.bid + part.ask
         half = total >> 1
         found[part.instrument.id] = Marks(part.instrument, part.ts, half + (total & 1 & half))
+    for book in (*dataset.depth, *dataset.orders):
+        # A book costs a pass of its own: where quotes tell the touch, it is not needed.
+        if book.instrument.id not in found:
+            found[book.instrument.id] = Marks(book.instrument, *book_marks(book))
     for trades in dataset.trades:
         if trades.instrument.id not in found:
             found[trades.instrument.id] = Marks(trades.instrument, trades.ts, trades.price)
@@ -63,7 +68,8 @@ def marks_of(dataset: Dataset) -> list[Marks]:
 def sample_times(dataset: Dataset, changes: Sequence[AccountRow]) -> Integers:
     """Every bar close; for ticks the ends of minutes and the times of changes."""
     bars = _finest(dataset.bars)
-    if bars and not dataset.quotes and not dataset.trades:
+    finer = (*dataset.quotes, *dataset.trades, *dataset.depth, *dataset.orders)
+    if bars and not finer:
         if len(bars) == 1:
             return bars[0].close_ts
         return np.unique(np.concatenate([part.close_ts for part in bars]))
