@@ -117,7 +117,7 @@ class BookSync:
         while self._buffer and self._buffer[0].last_id < taken.last_id:
             self._buffer.popleft()
         waiting = list(self._buffer)
-        if waiting and waiting[0].first_id > taken.last_id:
+        if waiting and not _reaches(waiting[0], taken.last_id):
             return f"snapshot {taken.last_id} is older than difference {waiting[0].first_id}"
         self.book.clear()
         self.book.update((taken.sides, taken.prices, taken.quantities))
@@ -136,7 +136,7 @@ class BookSync:
         if self._first:
             if diff.last_id < self._last_id:
                 return ""
-            if diff.first_id > self._last_id + 1:
+            if not _reaches(diff, self._last_id):
                 return f"difference {diff.first_id} does not reach snapshot {self._last_id}"
         elif diff.previous_id != self._last_id:
             return f"difference after {diff.previous_id} came after {self._last_id}"
@@ -151,3 +151,8 @@ class BookSync:
         if bid and ask and bid >= ask:
             return f"the book is crossed: bid {bid} at or above ask {ask} units"
         return ""
+
+
+def _reaches(diff: DepthDiff, last_id: int) -> bool:
+    """Whether a difference that ends at or after a snapshot leaves no hole before it."""
+    return diff.first_id <= last_id or diff.previous_id == last_id

@@ -30,9 +30,7 @@ def decoder(shape: type[_T]) -> Callable[[bytes], _T]:
         try:
             return inner.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-            raise WireFault(
-                f"{excerpt(body)!r} is no {getattr(shape, '__name__', shape)}: {fault}"
-            ) from None
+            raise WireFault(f"{excerpt(body)!r} is no {name}: {fault}") from None
 
     return read
 
