@@ -69,7 +69,8 @@ class Parameters:
         if not _COUNT.fullmatch(value):
             raise ApiFault(
                 -1100,
-                f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.",
+                f"Illegal characters found in parameter '{name}'; "
+                "legal range is '^[0-9]{1,20}$'.",
             )
         number = int(value)
         if not least <= number <= most:
