@@ -13,7 +13,7 @@ from interlock.model.instrument import Instrument
 from interlock.model.units import MONEY_SCALE
 from interlock.research.book_marks import book_marks
 from interlock.sim.record import AccountRow
-from interlock.strategy.columns import BarColumns, Dataset, QuoteColumns
+from interlock.strategy.columns import BarColumns, Dataset, DepthColumns, OrderColumns, QuoteColumns
 
 Integers = NDArray[np.int64]
 CHUNK = 1 << 18
@@ -47,7 +47,8 @@ def marks_of(dataset: Dataset) -> list[Marks]:
         total = part.bid + part.ask
         half = total >> 1
         found[part.instrument.id] = Marks(part.instrument, part.ts, half + (total & 1 & half))
-    for book in (*dataset.depth, *dataset.orders):
+    books: tuple[DepthColumns | OrderColumns, ...] = (*dataset.depth, *dataset.orders)
+    for book in books:
         # A book costs a pass of its own: where quotes tell the touch, it is not needed.
         if book.instrument.id not in found:
             found[book.instrument.id] = Marks(book.instrument, *book_marks(book))

@@ -20,7 +20,7 @@ from interlock.model.instrument import Instrument
 from interlock.model.market import Bar
 from interlock.model.order import OrderType, TimeInForce
 from interlock.model.units import RATE_SCALE
-from interlock.sim import margin, walk
+from interlock.sim import liquidation, margin, walk
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.margin import NEVER
@@ -251,7 +251,7 @@ class BarMarket(Market):
         cost = margin.borrow_cost(held, self.account.marks[self.instrument.id], days)
         self.account.wallet -= cost
         held.fees += cost
-        self.guard()
+        liquidation.guard(self)
         self.reports.append(BorrowPaid(ts, self.instrument.id, -cost))
 
     def _set_price(self, price: int) -> None:

@@ -27,6 +27,7 @@ from interlock.model.events import Event
 from interlock.model.instrument import Instrument
 from interlock.model.market import Book
 from interlock.model.order import TimeInForce
+from interlock.sim import liquidation
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.messages import Rows
@@ -170,7 +171,7 @@ class DepthMarket(QuoteMarket):
             self._forget_taken()
         if self.bid <= self.floor or self.ask >= self.ceiling:
             self._mark()
-            self.check_margin()
+            liquidation.check(self)
         if self.expiring:
             self.expire(ts)
         if not self.working:

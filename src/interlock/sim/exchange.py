@@ -9,6 +9,7 @@ from interlock.kernel.positions import funding_payment
 from interlock.model.effects import AmendOrder, CancelOrder, SubmitOrder
 from interlock.model.events import Event, FundingPaid, OrderRejected
 from interlock.model.instrument import Instrument
+from interlock.sim import liquidation
 from interlock.sim.account import Account
 from interlock.sim.bars import BarMarket
 from interlock.sim.costs import VenueOptions
@@ -84,5 +85,5 @@ class Exchange:
         amount = funding_payment(instrument, held.quantity, mark, rate)
         self.account.wallet += amount
         held.funding += amount
-        self.markets[instrument.id].guard()
+        liquidation.guard(self.markets[instrument.id])
         self.reports.append(FundingPaid(ts, instrument.id, rate, mark, amount))

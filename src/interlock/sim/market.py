@@ -27,7 +27,7 @@ from interlock.model.events import (
 from interlock.model.instrument import Instrument
 from interlock.model.order import OrderSpec, TimeInForce
 from interlock.model.units import NANOSECONDS
-from interlock.sim import acceptance, margin
+from interlock.sim import acceptance, liquidation, margin
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions, worsened
 from interlock.sim.working import Working
@@ -240,55 +240,17 @@ class Market:
                 reference,
             )
         )
-        self.guard()
+        liquidation.guard(self)
         if not order.leaves:
             self.working.pop(order.client_order_id, None)
             self.removed(order)
 
-    def guard(self) -> None:
-        """Find anew where positions are liquidated, after a fill or a payment on this one."""
-        account = self.account
-        self.floor, self.ceiling = margin.danger(account, self.instrument)
-        if len(account.positions) > 1:
-            self.refresh_marks()
-            for market in self.peers.values():
-                market.floor, market.ceiling = margin.danger(account, market.instrument)
-
-    def check_margin(self) -> None:
-        """Close what its margin no longer carries: this position, then those that share it."""
-        is_shared = margin.shares_margin(self.account)
-        self.close_if_due(self.ts)
-        if is_shared:
-            for market in self.peers.values():
-                if market is not self:
-                    market.close_if_due(self.ts)
-
-    def close_if_due(self, ts: int) -> None:
-        """Liquidate at ``ts`` when the mark has reached the position's level."""
-        account, instrument = self.account, self.instrument
-        held, level = account.position(instrument), account.liquidation_level(instrument)
-        # An empty side looks like a price of zero: without a level there is nothing to reach.
-        if level is not None and margin.is_liquidated(held, level, account.marks[instrument.id]):
-            self.ts = ts
-            self.liquidate(self.exit_price(held.quantity))
-
-    def exit_price(self, quantity: int) -> int:
-        """What a forced close of a signed quantity gets, in price units."""
-        return self.last
-
     def refresh_mark(self) -> None:
         """Bring the account's mark up to the present, where it is not kept so."""
 
-    def refresh_marks(self) -> None:
-        """Bring the marks of everything that is held up to the present."""
-        self.refresh_mark()
-        if len(self.peers) > 1:
-            for key, held in self.account.positions.items():
-                if held.quantity and key != self.instrument.id:
-                    self.peers[key].refresh_mark()
-
-    def liquidate(self, price: int) -> None:
-        """Close the position by force at a price, after canceling its orders."""
+    def liquidate(self, price: int = 0) -> None:
+        """Close the position by force at a price (0: the present one), its orders first."""
+        price = price or self.last
         held = self.account.position(self.instrument)
         quantity = held.quantity
         for order in list(self.working.values()):
@@ -298,7 +260,7 @@ class Market:
         self.account.wallet += held.fill(-quantity, price) - fee
         held.fees += fee
         self.liquidations += 1
-        self.guard()
+        liquidation.guard(self)
         self.reports.append(PositionLiquidated(self.ts, self.instrument.id, quantity, price, fee))
 
     def taker_price(self, order: Working, reference: int, *, size: int, volume: int) -> int:
@@ -321,7 +283,7 @@ class Market:
         if fault is not None:
             return fault
         price = spec.price or spec.trigger or self.trigger_price(Working("", spec, 0)) or self.last
-        self.refresh_marks()
+        liquidation.refresh_marks(self)
         fault = acceptance.funds_fault(self.instrument, self.account, spec, price=price)
         return fault or acceptance.timing_fault(self, spec)
 

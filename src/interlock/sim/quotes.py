@@ -16,6 +16,7 @@ from collections import deque
 from interlock.model.events import Event
 from interlock.model.instrument import Instrument
 from interlock.model.order import OrderSpec, OrderType
+from interlock.sim import liquidation
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions
 from interlock.sim.market import Market
@@ -58,7 +59,7 @@ class QuoteMarket(Market):
             self.last = bid or ask
         if bid <= self.floor or ask >= self.ceiling:
             self._mark()
-            self.check_margin()
+            liquidation.check(self)
         if not self.working:
             return
         if self.expiring:
@@ -80,9 +81,10 @@ class QuoteMarket(Market):
         if self._watching:
             self._check_triggers()
 
-    def exit_price(self, quantity: int) -> int:
-        """What a forced close of a signed quantity gets: the touch, or the last price without."""
-        return (self.bid if quantity > 0 else self.ask) or self.last
+    def liquidate(self, price: int = 0) -> None:
+        """Close the position by force at a price (0: the touch, or the last price without)."""
+        held = self.account.position(self.instrument).quantity
+        super().liquidate(price or (self.bid if held > 0 else self.ask))
 
     def meet(self, order: Working) -> None:
         """Take what the touch shows, as far as the order's price allows."""
@@ -232,6 +234,9 @@ class QuoteMarket(Market):
             if beyond:
                 self._fill_resting(order, order.leaves)
             elif price == order.price:
+                if order.ahead >= UNKNOWN_AHEAD:
+                    # A queue that no touch has shown yet stays unknown.
+                    continue
                 told = self._echo(order, quantity) if self._echoes else 0
                 through = max(0, quantity - told - order.ahead)
                 order.ahead = max(0, order.ahead - (quantity - told))
