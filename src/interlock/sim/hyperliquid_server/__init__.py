@@ -1,0 +1,1 @@
+"""Hyperliquid's server around the exchange core: signatures, nonces, budgets, subscriptions."""
