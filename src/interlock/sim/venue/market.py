@@ -56,11 +56,13 @@ class Market:
         self.fundings: deque[FundingRow] = deque(maxlen=1_000)
 
     def middle(self) -> int:
-        """The middle of the touch, or the side that exists, or the last price."""
+        """The middle of the touch; where a side is empty, the last price within the other."""
         bid, ask = self.book.best(1), self.book.best(-1)
         if bid and ask:
             return (bid + ask) // 2
-        return bid or ask or self.last
+        if bid:
+            return max(bid, self.last)
+        return min(ask, self.last or ask) if ask else self.last
 
     def reference(self) -> int:
         """The price that bands and margins are judged by: the mark where there is one."""

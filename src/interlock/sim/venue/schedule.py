@@ -22,7 +22,7 @@ def advance(state: VenueState, ts: int) -> None:
     """Let everything happen that is due up to and at ``ts``; an earlier ``ts`` changes nothing."""
     if not state.has_started:
         state.has_started = True
-        start(state, ts)
+        start(state, min(ts, state.due[0][0]) if state.due else ts)
     due = state.due
     while due and due[0][0] <= ts:
         when, _, action = heappop(due)
