@@ -20,6 +20,8 @@ from yarl import URL
 from interlock.wire.http import HttpRequest
 
 CONNECT_SECONDS = 5.0
+# A peer that answers no ping within this time is gone, whatever its connection looks like.
+HEARTBEAT_SECONDS = 10.0
 MESSAGE_MAX = 8 * 2**20
 
 
@@ -149,7 +151,11 @@ class Transport:
         """
         try:
             socket = await self.session.ws_connect(
-                URL(url, encoded=True), max_msg_size=MESSAGE_MAX, autoping=True, compress=0
+                URL(url, encoded=True),
+                max_msg_size=MESSAGE_MAX,
+                autoping=True,
+                heartbeat=HEARTBEAT_SECONDS,
+                compress=0,
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise StreamLost(f"cannot open the stream: {error}") from error

@@ -26,6 +26,10 @@ _MOVE_HEAD = "UPDATE ledger_head SET seq = ?, digest = ? WHERE id = 1 AND seq = 
 _FENCE = "SELECT epoch FROM leases WHERE account = ?"
 
 
+# A row as it was given, None when it was given encoded, and encoded.
+Pair = tuple[AnyRow | None, LedgerRow]
+
+
 class SqlLedger:
     """A ledger in SQLite or PostgreSQL, open for writing under the given leases.
 
@@ -45,7 +49,7 @@ class SqlLedger:
         self._move_head = database.sql(_MOVE_HEAD)
         # On PostgreSQL the lease is held until the commit, so that nobody takes it in between.
         self._fence = database.sql(_FENCE) + ("" if database.is_sqlite else " FOR SHARE")
-        self._pending: list[tuple[AnyRow, LedgerRow]] = []
+        self._pending: list[Pair] = []
         self._fault: LedgerFault | None = None
         self._connection = database.connect()
         try:
@@ -60,11 +64,11 @@ class SqlLedger:
         self._taken = self._head.seq
         self._reserve = None if database.path is None else Reserve(database.path)
 
-    def append(self, rows: Sequence[AnyRow]) -> int:
-        """Take rows in; returns the sequence of the last one. They are durable after ``commit``."""
+    def append(self, rows: Sequence[AnyRow | LedgerRow]) -> int:
+        """Take rows in, encoded or not; returns the last one's sequence. ``commit`` keeps them."""
         self._refuse_after_fault()
         # One call of extend, so that a commit in another thread sees all of these rows or none.
-        self._pending.extend([(row, encode_row(row)) for row in rows])
+        self._pending.extend([_both(row) for row in rows])
         self._taken += len(rows)
         return self._taken
 
@@ -117,7 +121,7 @@ class SqlLedger:
         if self._fault is not None:
             raise self._fault
 
-    def _commit(self, pending: list[tuple[AnyRow, LedgerRow]]) -> Head:
+    def _commit(self, pending: list[Pair]) -> Head:
         try:
             return self._write(pending)
         except LedgerFull:
@@ -126,13 +130,13 @@ class SqlLedger:
             self.space_is_low = True
             return self._write(pending)
 
-    def _write(self, pending: list[tuple[AnyRow, LedgerRow]]) -> Head:
+    def _write(self, pending: list[Pair]) -> Head:
         seq, digest, epoch = self._head.seq, self._head.digest, self._epoch
         records, batch = [], []
         for row, encoded in pending:
             seq += 1
             digest = link(digest, seq, encoded, epoch=epoch)
-            batch.append((seq, row))
+            batch.append((seq, decode_row(encoded) if row is None else row))
             records.append(
                 (seq, encoded.ts_event, encoded.kind, encoded.key, epoch, encoded.body, digest)
             )
@@ -159,6 +163,10 @@ class SqlLedger:
                     f"account {lease.account}: this engine holds epoch {lease.epoch}, the ledger "
                     f"knows {epoch}; another engine took over: stop this one, it may send nothing"
                 )
+
+
+def _both(row: AnyRow | LedgerRow) -> Pair:
+    return (None, row) if isinstance(row, LedgerRow) else (row, encode_row(row))
 
 
 def open_ledger(

@@ -1,0 +1,170 @@
+"""Calls to the venue: signed right before they leave, sent once, judged by ``wire``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from interlock.adapters.transport import Ending, Transport
+from interlock.model.venue import Answer, Request, TimeQuery, Verdict
+from interlock.ports import Clock, Signer
+from interlock.wire.binance import requests
+from interlock.wire.binance.answers import Judge, Reply
+from interlock.wire.binance.fault import WireFault
+from interlock.wire.binance.requests import DeadlinePassed, Draft, UnsupportedRequest
+from interlock.wire.http import HttpRequest
+
+MILLISECOND = 1_000_000
+SECOND = 1_000 * MILLISECOND
+SAMPLES = 3
+TIMEOUT_S = 10.0
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The name of a key and what signs with it; the secret itself stays in the signer."""
+
+    name: str
+    signer: Signer
+
+
+class Refusal(RuntimeError):
+    """The venue or the network refused what connecting needs; the text says what and why."""
+
+
+class Offset(msgspec.Struct):
+    """Venue time minus ours, and how far it may be off; ns. Measured, never assumed."""
+
+    value: int = 0
+    error: int = SECOND
+    ts_measured: int = 0
+
+    def take(self, *, sent: int, seen: int, venue: int) -> None:
+        """Take a sample in: the truth lies within half of the round trip around the middle."""
+        half = (seen - sent) // 2
+        aged = self.error + (seen - self.ts_measured) // 10_000
+        if half <= aged or not self.ts_measured or abs(venue - sent - half - self.value) > half:
+            self.value, self.error = venue - sent - half, half
+            self.ts_measured = seen
+
+
+class Calls:
+    """The HTTP side of one account."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        judge: Judge,
+        dialect: requests.Dialect,
+        *,
+        clock: Clock,
+        keys: Keys,
+    ) -> None:
+        self._transport = transport
+        self._judge = judge
+        self._dialect = dialect
+        self._clock = clock
+        self._keys = keys
+        self.offset = Offset()
+        self.used_weight = 0
+        self.order_count = 0
+
+    def renew(self, judge: Judge, dialect: requests.Dialect) -> None:
+        """Judge and write by another list of instruments."""
+        self._judge, self._dialect = judge, dialect
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer to one request, whatever happens on the way."""
+        try:
+            drafts = requests.drafts(request, self._dialect)
+        except (UnsupportedRequest, WireFault) as error:
+            return self._unanswered(request, Verdict.NOT_SENT, str(error))
+        replies: list[Reply] = []
+        waiting = list(drafts)
+        while True:
+            while waiting:
+                outcome = await self._send(request, waiting.pop(0), is_first=not replies)
+                if isinstance(outcome, Answer):
+                    return outcome
+                replies.append(outcome)
+            judged = self._judge.judge(request, replies, ts=self._clock.now_ns())
+            if isinstance(judged, Answer):
+                return judged
+            waiting.append(judged)
+
+    async def call(self, draft: Draft) -> Reply:
+        """One call whose reply the adapter itself reads; raises Refusal without a reply."""
+        request = self._sign(draft, 0)
+        reply = await self._transport.exchange(request, timeout_s=TIMEOUT_S)
+        if reply.ending is not Ending.ANSWERED:
+            raise Refusal(f"{draft.method} {draft.path}: {reply.reason}")
+        self._count(reply.headers)
+        return Reply(status=reply.status, body=reply.body, headers=reply.headers)
+
+    async def measure_clock(self, samples: int = SAMPLES) -> None:
+        """Ask the venue's time and keep the sample with the shortest round trip."""
+        for number in range(samples):
+            answer = await self.answer(TimeQuery(request_id=-1 - number))
+            if answer.verdict is not Verdict.ACCEPTED:
+                raise Refusal(f"the venue does not tell its time: {answer.reason}")
+
+    async def _send(self, request: Request, draft: Draft, *, is_first: bool) -> Reply | Answer:
+        try:
+            signed = self._sign(draft, request.ts_deadline)
+        except DeadlinePassed as error:
+            verdict = Verdict.NOT_SENT if is_first else Verdict.UNKNOWN
+            return self._unanswered(request, verdict, str(error))
+        sent = self._clock.now_ns()
+        reply = await self._transport.exchange(signed, timeout_s=TIMEOUT_S)
+        seen = self._clock.now_ns()
+        if reply.ending is Ending.ANSWERED:
+            self._count(reply.headers)
+            found = Reply(status=reply.status, body=reply.body, headers=reply.headers)
+            if isinstance(request, TimeQuery):
+                self._learn_time(request, found, sent=sent, seen=seen)
+            return found
+        never_left = reply.ending is Ending.NOT_SENT and is_first
+        verdict = Verdict.NOT_SENT if never_left else Verdict.UNKNOWN
+        return self._unanswered(request, verdict, reply.reason)
+
+    def _sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
+        now = self._clock.now_ns() + self.offset.value
+        deadline = ts_deadline + self.offset.value if ts_deadline else 0
+        parameters = requests.bytes_to_sign(draft, ts=now, ts_deadline=deadline)
+        signature = self._keys.signer.sign(parameters) if draft.security == "signed" else ""
+        return requests.finish(draft, parameters, signature=signature, key=self._keys.name)
+
+    def _learn_time(self, request: TimeQuery, reply: Reply, *, sent: int, seen: int) -> None:
+        judged = self._judge.judge(request, [reply], ts=seen)
+        if isinstance(judged, Answer) and judged.verdict is Verdict.ACCEPTED:
+            self.offset.take(sent=sent, seen=seen, venue=judged.ts_venue)
+
+    def _count(self, headers: Mapping[str, str]) -> None:
+        for name, field in (
+            ("x-mbx-used-weight-1m", "used_weight"),
+            ("x-mbx-order-count-1m", "order_count"),
+        ):
+            text = headers.get(name, "")
+            if text.isascii() and text.isdigit():
+                setattr(self, field, int(text))
+
+    def _unanswered(self, request: Request, verdict: Verdict, reason: str) -> Answer:
+        return Answer(
+            request_id=request.request_id,
+            ts_event=self._clock.now_ns(),
+            verdict=verdict,
+            reason=reason,
+        )
+
+
+def explain(draft: Draft, reply: Reply) -> str:
+    """Why a call that connecting needs was refused, in one line."""
+    text = reply.body[:200].decode("utf-8", "replace")
+    return f"{draft.method} {draft.path} answered {reply.status}: {text}"
+
+
+def must(draft: Draft, reply: Reply) -> bytes:
+    """The body of a success; raises Refusal for anything else."""
+    if reply.status != 200:
+        raise Refusal(explain(draft, reply))
+    return reply.body

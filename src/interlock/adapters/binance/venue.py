@@ -1,0 +1,257 @@
+"""The venue port on Binance USD-M futures: one account, its requests and its streams."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp.abc import AbstractResolver
+
+from interlock.adapters.binance.calls import Calls, Keys, Refusal, must
+from interlock.adapters.binance.feeds import Address, Feed, MarketFeed
+from interlock.adapters.transport import Transport
+from interlock.model.instrument import Instrument
+from interlock.model.market import Quote, Trade
+from interlock.model.venue import Answer, Request, Stream
+from interlock.ports import Clock, Heard
+from interlock.wire.binance import books, instruments, requests
+from interlock.wire.binance.answers import Judge
+from interlock.wire.binance.fault import decoder
+from interlock.wire.binance.reading import Links
+from interlock.wire.binance.requests import Dialect, Draft
+from interlock.wire.binance.streams import StreamReader
+from interlock.wire.binance.terms import VENUE, Listing, symbol_of
+
+KEEP_ALIVE_S = 20 * 60
+CLOCK_EVERY_S = 60
+_CLOCK_CODE = "-1021"
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """Where the venue is: HTTP, and the root of its WebSocket planes.
+
+    ``conditional_path`` is False for the protocol before stops had a path of their own.
+    """
+
+    http: str = "https://fapi.binance.com"
+    ws: str = "wss://fstream.binance.com"
+    conditional_path: bool = True
+
+
+class Network(NamedTuple):
+    """A private authority and names of our own, for an exchange on localhost."""
+
+    tls: ssl.SSLContext | None = None
+    resolver: AbstractResolver | None = None
+
+
+OPEN = Network()
+
+
+class Feeds(msgspec.Struct, frozen=True, kw_only=True):
+    """Which streams to open for which instruments, by our ids."""
+
+    instruments: tuple[str, ...]
+    trades: bool = True
+    books: bool = False
+    bars: tuple[str, ...] = ()
+
+
+class BinanceVenue:
+    """One account. Give it to the live engine as its venue."""
+
+    name = VENUE
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        keys: Keys,
+        feeds: Feeds,
+        *,
+        clock: Clock,
+        network: Network = OPEN,
+    ) -> None:
+        self._endpoints = endpoints
+        self._feeds = feeds
+        self._clock = clock
+        self._transport = Transport(endpoints.http, tls=network.tls, resolver=network.resolver)
+        self._listing = Listing(())
+        self._last_price: dict[str, int] = {}
+        self._links = Links()
+        self._dialect = Dialect(
+            listing=self._listing,
+            conditional_path=endpoints.conditional_path,
+            reference_price=lambda instrument: self._last_price.get(instrument, 0),
+        )
+        self.calls = Calls(
+            self._transport,
+            Judge(self._dialect, self._links),
+            self._dialect,
+            clock=clock,
+            keys=keys,
+        )
+        self._heard: Heard = lambda event: None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.feeds: list[Feed] = []
+        self._listen_key = ""
+
+    def instruments(self) -> Iterable[Instrument]:
+        """The instruments that were asked for, as the venue lists them."""
+        return self._listing.all()
+
+    async def connect(self, heard: Heard) -> None:
+        """Measure the clock, load the instruments, open the streams. Raises Refusal."""
+        self._heard = heard
+        await self._transport.open()
+        await self.calls.measure_clock()
+        await self._load()
+        self._open_feeds()
+        for work in (self._keep_listen_key(), self._keep_clock()):
+            self._run(work)
+
+    def request(self, request: Request) -> None:
+        """Ask; the answer comes to ``heard``."""
+        self._run(self._serve(request))
+
+    async def close(self) -> None:
+        """Stop the streams, let go of the listen key, close the connections."""
+        for feed in self.feeds:
+            await feed.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._listen_key:
+            # Left alone the key would stay open for an hour; a failure here harms nobody.
+            with suppress(Refusal):
+                await self.calls.call(requests.listen_key("DELETE"))
+        await self._transport.close()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, request: Request) -> None:
+        answer: Answer = await self.calls.answer(request)
+        if answer.code == _CLOCK_CODE:
+            self._run(self._measure())
+        self._heard(answer)
+
+    async def _load(self) -> None:
+        wanted = self._feeds.instruments
+        info = Draft(method="GET", path="/fapi/v1/exchangeInfo", security="open")
+        brackets = Draft(method="GET", path="/fapi/v1/leverageBracket")
+        tiers = instruments.read_tiers(must(brackets, await self.calls.call(brackets)))
+        fees = {}
+        for name in wanted:
+            parameters = (("symbol", symbol_of(name)),)
+            draft = Draft(
+                method="GET", path="/fapi/v1/commissionRate", parameters=parameters, weight=20
+            )
+            symbol, rates = instruments.read_fees(must(draft, await self.calls.call(draft)))
+            fees[symbol] = rates
+        body = must(info, await self.calls.call(info))
+        catalog = instruments.read_catalog(body, tiers=tiers, fees=fees)
+        listed = {item.instrument.id: item for item in catalog.listed}
+        reasons = dict(catalog.left_out)
+        for name in wanted:
+            found = listed.get(name)
+            if found is None:
+                why = reasons.get(symbol_of(name), "the venue does not list it")
+                raise Refusal(f"{name} cannot be traded here: {why}")
+            if found.status != "TRADING":
+                raise Refusal(f"{name} has status {found.status}; only TRADING takes orders")
+            self._listing.add(found.instrument)
+
+    def _open_feeds(self) -> None:
+        public, market = self._stream_names()
+        reader = StreamReader(self._listing, self._links)
+        options: dict[str, Any] = {
+            "transport": self._transport,
+            "reader": reader,
+            "clock": self._clock,
+        }
+        planes = [("public", public)] + ([("market", market)] if market else [])
+        for plane, names in planes:
+            url = f"{self._endpoints.ws}/{plane}/stream?streams={'/'.join(names)}"
+            feed = MarketFeed(
+                Stream.MARKET,
+                _fixed(url),
+                snapshot=self._book,
+                heard=self._hear_market,
+                **options,
+            )
+            if self._feeds.books and plane == "public":
+                for instrument in self._listing.all():
+                    feed.follow_book(instrument)
+            self.feeds.append(feed)
+        self.feeds.append(Feed(Stream.USER, self._user_address, heard=self._heard, **options))
+        for started in self.feeds:
+            started.start()
+
+    def _stream_names(self) -> tuple[list[str], list[str]]:
+        public, market = [], []
+        for instrument in self._listing.all():
+            symbol = symbol_of(instrument.id).lower()
+            public.append(f"{symbol}@bookTicker")
+            if self._feeds.trades:
+                public.append(f"{symbol}@trade")
+            if self._feeds.books:
+                public.append(f"{symbol}@depth@100ms")
+            market.append(f"{symbol}@markPrice@1s")
+            market += [f"{symbol}@kline_{step}" for step in self._feeds.bars]
+        return public, market
+
+    def _hear_market(self, event: Any) -> None:
+        if isinstance(event, Quote | Trade):
+            self._last_price[event.instrument.id] = event.mark_units
+        self._heard(event)
+
+    async def _book(self, instrument: Instrument) -> books.DepthSnapshot:
+        draft = requests.book_snapshot(symbol_of(instrument.id))
+        return books.snapshot(must(draft, await self.calls.call(draft)), instrument)
+
+    async def _user_address(self) -> str:
+        draft = requests.listen_key("POST")
+        body = must(draft, await self.calls.call(draft))
+        self._listen_key = _read_listen_key(body).listenKey
+        return f"{self._endpoints.ws}/private/ws?listenKey={self._listen_key}"
+
+    async def _keep_listen_key(self) -> None:
+        draft = requests.listen_key("PUT")
+        while True:
+            await asyncio.sleep(KEEP_ALIVE_S)
+            try:
+                must(draft, await self.calls.call(draft))
+            except Refusal:
+                # The key is gone or the venue is: a new socket asks for a new key.
+                await self.feeds[-1].cut()
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            await self._measure()
+
+    async def _measure(self) -> None:
+        # Without a sample the bound on the error grows until one succeeds.
+        with suppress(Refusal):
+            await self.calls.measure_clock()
+
+
+class _ListenKey(msgspec.Struct):
+    listenKey: str
+
+
+_read_listen_key = decoder(_ListenKey)
+
+
+def _fixed(url: str) -> Address:
+    async def address() -> str:
+        return url
+
+    return address
