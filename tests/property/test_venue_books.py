@@ -92,7 +92,7 @@ def do(core: VenueCore, draws: tuple[int, ...]) -> object:
     others: tuple[Callable[[], Any], ...] = (
         lambda: core.cancel_all(ts, name, symbol),
         lambda: core.set_leverage(ts, name, symbol, 1 + d % 125),
-        lambda: core.advance(core.now + 2 * HOUR),
+        lambda: core.advance(core.now + HOUR),
         lambda: core.set_mark(ts, symbol, 480_000 + d % 40_000),
         lambda: core.gap(ts, symbol, 0.95 + (d % 11) / 100),
         lambda: core.liquidate(ts, name, symbol),

@@ -143,7 +143,7 @@ def amend(state: VenueState, account: Account, symbol: str, change: Amendment) -
     order = account.shelf(key.conditional).find_open(symbol, key.order_id, key.client_id)
     if order is None:
         return Refused(Refusal.UNKNOWN_ORDER, "no open order has this number or id", key.text)
-    wanted = _wanted(account, order, change)
+    wanted = _wanted(account, order, change, order.order_id in market.conditionals)
     fault = _amend_fault(state, market, order, wanted)
     if fault is not None:
         return fault
@@ -163,9 +163,10 @@ class _Wanted(NamedTuple):
     trigger: int
 
 
-def _wanted(account: Account, order: Order, change: Amendment) -> _Wanted:
+def _wanted(account: Account, order: Order, change: Amendment, is_waiting: bool) -> _Wanted:
     quantity = change.quantity or order.quantity
-    if is_closing(order) and not order.close_position:
+    # A waiting order is cut to what it may close when it triggers.
+    if is_closing(order) and not is_waiting:
         quantity = min(quantity, order.filled + reducible(account, order))
     return _Wanted(quantity, change.price or order.price, change.trigger or order.trigger)
 
@@ -187,7 +188,8 @@ def _amend_fault(
         text = instrument.price_fault(price) if price else None
         if text:
             return Refused(Refusal.PRICE_RULE, text, instrument.price_text(price))
-    text = None if order.close_position else instrument.quantity_fault(wanted.quantity)
+    # An order that closes the whole position gets its quantity when it triggers.
+    text = instrument.quantity_fault(wanted.quantity) if order.quantity else None
     if text:
         return Refused(Refusal.QUANTITY_RULE, text, instrument.quantity_text(wanted.quantity))
     probe = OrderTicket(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from interlock.model.order import OrderStatus, TimeInForce
+import msgspec
+
+from interlock.model.order import OrderStatus, OrderType, TimeInForce
 from interlock.sim.matching import SelfTrade
 from interlock.sim.venue.values import Amendment, OrderEvent
 from tests.unit.sim.venue.cases import (
@@ -13,6 +15,7 @@ from tests.unit.sim.venue.cases import (
     held,
     limit,
     market,
+    stop,
     taken,
     venue,
 )
@@ -189,3 +192,17 @@ def test_isolated_margin_is_put_aside_and_returned() -> None:
     taken(core.place(2, "deep", limit(1, 100, 500_000)))
     taken(core.place(2, "ann", market(-1, 50, reduce_only=True)))
     assert core.account("ann").positions[0].isolated_wallet == 150 * MONEY
+
+
+def test_an_amended_closing_order_is_cut_again() -> None:
+    core = venue()
+    give(core, "ann", 100)
+    taken(core.place(3, "bob", limit(1, 500, 499_000)))
+    ticket = stop(-1, 0, 499_500, type=OrderType.STOP_LIMIT, price=499_800, close_position=True)
+    taken(core.place(3, "ann", msgspec.structs.replace(ticket, is_conditional=False)))
+    taken(core.place(3, "deep", limit(-1, 1, 499_000)))
+    [resting] = core.open_orders("ann")
+    assert resting.left == 100
+    change = Amendment(order_id=resting.order_id, quantity=400, price=499_000)
+    assert taken(core.amend(3, "ann", BTC, change)).filled == 100
+    assert held(core, "ann") == 0
