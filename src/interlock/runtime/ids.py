@@ -137,8 +137,8 @@ class Standing(StrEnum):
 class Registry:
     """Every id that was ever given out with its payload's hash: one id, one payload, one send."""
 
-    def __init__(self) -> None:
-        self._payloads: dict[str, tuple[bytes, int]] = {}
+    def __init__(self, payloads: dict[str, tuple[bytes, int]]) -> None:
+        self._payloads = payloads
         self.duplicates = 0
 
     def __len__(self) -> int:

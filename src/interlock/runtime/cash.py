@@ -1,0 +1,129 @@
+"""Cash against the venue's wallets: payments booked once, the rest a difference with a size."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from interlock.model.rows import Difference, PaymentRow, Severity
+from interlock.model.units import MONEY_EXPONENT, format_units
+from interlock.model.venue import Payment
+from interlock.runtime.desk import Desk
+
+HISTORY = 4096
+# Lines of an income history that executions tell already.
+IN_FILLS = frozenset({"realized", "realized_pnl", "commission", "adl"})
+
+
+class Suspect(msgspec.Struct):
+    """A wallet that differs: since when, by how much, and in how many snapshots."""
+
+    ts: int
+    difference: int
+    count: int = 1
+
+
+class Cash:
+    """The wallets of the account, by asset."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.suspects: dict[str, Suspect] = {}
+        self.is_opening = False
+        self._log: deque[tuple[int, int]] = deque(maxlen=HISTORY)
+
+    def moved(self) -> None:
+        """The wallet may have changed: remember what it held when."""
+        wallet = self.desk.state.wallet
+        if not self._log or self._log[-1][1] != wallet:
+            self._log.append((self.desk.ts, wallet))
+
+    def take(self, payment: Payment) -> bool:
+        """Book a payment unless it was booked, or is told by an execution; True when it was."""
+        books = self.desk.books
+        is_old = payment.ts_venue < books.ts_opened or not books.ts_opened
+        if payment.payment_id in books.payments or is_old or payment.kind.lower() in IN_FILLS:
+            return False
+        self._book(payment)
+        self.desk.tell("PAYMENT", payment.instrument or payment.asset, payment.kind)
+        return True
+
+    def _book(self, payment: Payment) -> None:
+        row = PaymentRow(ts_event=self.desk.ts, payment=payment, account=self.desk.settings.account)
+        self.desk.apply(row)
+
+    def open(self, shown: dict[str, int]) -> None:
+        """The first look at an account: its wallets are what we begin with."""
+        self.is_opening = False
+        for asset, wallet in sorted(shown.items()):
+            missing = wallet - self._ours(asset)
+            if missing:
+                self._adjust(asset, missing, "opening")
+
+    def compare(self, shown: dict[str, int], asked: int, *, is_quiet: bool) -> list[Difference]:
+        """Differences that stay; ``is_quiet`` says that positions agree and lack no execution."""
+        if self.is_opening:
+            self.open(shown)
+            return []
+        found = []
+        for asset in sorted({self.desk.state.currency, *self.desk.state.balances}):
+            venue, ours = shown.get(asset, 0), self._ours(asset)
+            if venue == ours or venue in self._held_since(asset, asked):
+                self.suspects.pop(asset, None)
+                continue
+            difference = self._differs(asset, venue - ours, asked, is_quiet)
+            if difference is not None:
+                found.append(difference)
+        return found
+
+    def _differs(self, asset: str, missing: int, asked: int, is_quiet: bool) -> Difference | None:
+        settings = self.desk.settings
+        suspect = self.suspects.get(asset)
+        if suspect is None or suspect.difference != missing:
+            self.suspects[asset] = Suspect(self.desk.ts, missing)
+            return None
+        if asked > suspect.ts + settings.query_lag_ns:
+            suspect.count += 1
+        if suspect.count <= settings.confirmations or not is_quiet:
+            return None
+        del self.suspects[asset]
+        is_small = abs(missing) <= settings.cash_tolerance
+        cause = "cash_rounding" if is_small else "cash_unexplained"
+        ours = self._ours(asset)
+        self._adjust(asset, missing, cause)
+        return Difference(
+            subject="balance",
+            cause=cause,
+            severity=Severity.INFO if is_small else Severity.WARNING,
+            ours=f"{format_units(ours, MONEY_EXPONENT)} {asset}",
+            venue=f"{format_units(ours + missing, MONEY_EXPONENT)} {asset}",
+            action="booked as an adjustment",
+        )
+
+    def _adjust(self, asset: str, amount: int, cause: str) -> None:
+        self._book(
+            Payment(
+                kind=cause,
+                instrument="",
+                asset=asset,
+                amount=amount,
+                payment_id=f"{cause}-{self.desk.ledger_seq + 1}",
+                ts_venue=self.desk.ts,
+            )
+        )
+
+    def _ours(self, asset: str) -> int:
+        state = self.desk.state
+        return state.wallet if asset == state.currency else state.balances.get(asset, 0)
+
+    def _held_since(self, asset: str, asked: int) -> set[int]:
+        if asset != self.desk.state.currency or asset in self.suspects:
+            return set()
+        start = asked - self.desk.settings.query_lag_ns
+        held = set()
+        for ts, wallet in reversed(self._log):
+            held.add(wallet)
+            if ts < start:
+                break
+        return held

@@ -1,0 +1,296 @@
+"""The live core: one input in; market for the tape, rows, requests and facts out.
+
+How to drive it. ``take`` an input with the time; write ``tape``; append and commit ``rows``; only
+then, for each request, ask ``admits`` and hand it to the venue, or hear the answer it gives. Call
+``take`` with a ``Tick`` at ``wake_ts`` at the latest. Nothing here waits, reads a clock or sends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from interlock.kernel.external import EXTERNAL
+from interlock.model.events import BarsClosed
+from interlock.model.market import Bar, Book, Quote, Trade
+from interlock.model.rows import CheckpointRow
+from interlock.model.venue import (
+    Answer,
+    BalanceSeen,
+    FillSeen,
+    OrderSeen,
+    PaymentSeen,
+    PlaceRequest,
+    PositionSeen,
+    Request,
+    Stream,
+    StreamChanged,
+    TimeQuery,
+    Verdict,
+)
+from interlock.ports import Lease
+from interlock.runtime.answers import Answers
+from interlock.runtime.asks import NOT_ADMITTED, Asks, Pending
+from interlock.runtime.breaker import Breaker
+from interlock.runtime.budget import Budget
+from interlock.runtime.dead_man import DeadMan
+from interlock.runtime.desk import Desk
+from interlock.runtime.dispatch import Dispatch
+from interlock.runtime.evidence import Evidence
+from interlock.runtime.fills import Fills
+from interlock.runtime.gate import Fence, Gate
+from interlock.runtime.guard import Guard
+from interlock.runtime.heartbeat import Heartbeat
+from interlock.runtime.orders_check import OrdersCheck
+from interlock.runtime.reconcile import Reconciler
+from interlock.runtime.recovery import Recovered, Setup, pack
+from interlock.runtime.resolver import Resolver
+from interlock.runtime.startup import Startup
+from interlock.runtime.stops import Verbs
+from interlock.runtime.values import Command, LeaseChanged, Outputs, Tick
+
+CLEAN_EVERY_NS = 60_000_000_000
+
+
+class Engine:
+    """Owns the parts and the order in which they see an input."""
+
+    def __init__(self, setup: Setup, recovered: Recovered, lease: Lease) -> None:
+        self.setup = setup
+        self.desk = desk = Desk(recovered.state, recovered.books, setup.settings)
+        desk.ledger_seq = recovered.seq
+        self.fence = Fence(desk, lease)
+        self.asks = Asks(desk, Budget(setup.rate), Breaker(setup.breaker))
+        self.asks.start(lease.epoch)
+        self.gate = Gate(desk, self.asks, self.fence)
+        self.evidence = Evidence(desk, self.gate)
+        self.fills = Fills(self.asks, self.gate, self.evidence)
+        self.dispatch = Dispatch(desk, self.asks, self.gate)
+        self.resolver = Resolver(self.asks, self.dispatch, self.evidence, self.fills)
+        self.answers = Answers(desk, self.dispatch, self.evidence, self.resolver)
+        self.dispatch.answered = self.answers.heard
+        self.fills.fetched.append(self.resolver.fetched)
+        self.orders = OrdersCheck(self.fence, self.evidence, self.fills, self.resolver)
+        self.reconciler = Reconciler(self.asks, self.gate, self.fills, self.orders)
+        self.guard = Guard(desk, self.dispatch)
+        self.verbs = Verbs(self.asks, self.dispatch, self.reconciler)
+        self.dead_man = DeadMan(self.asks, self.fence)
+        self.startup = Startup(desk, self.dispatch, self.resolver, self.reconciler)
+        self.heartbeat = Heartbeat()
+        self.wake_ts = 0
+        self._ts_clean = 0
+        self._takes: dict[type, Callable[[Any], None]] = {
+            Tick: _nothing,
+            Answer: self._answer,
+            OrderSeen: self._order_seen,
+            FillSeen: self._fill_seen,
+            PositionSeen: self._position_seen,
+            BalanceSeen: self._balance_seen,
+            PaymentSeen: self._payment_seen,
+            StreamChanged: self._stream_changed,
+            Command: self._command,
+            LeaseChanged: self._lease_changed,
+        }
+
+    def begin(self, ts: int) -> Outputs:
+        """The first outputs: the lease, and the questions that recovery asks the venue."""
+        self._enter(ts)
+        self.startup.begin(self.fence)
+        return self._leave(is_due=True)
+
+    def take(self, event: Any, ts: int) -> Outputs:
+        """Take one input in at a time; what has become due by then is done too."""
+        self._enter(ts)
+        kind = type(event)
+        if kind in _MARKET:
+            self._market(event)
+        else:
+            self._takes[kind](event)
+        return self._leave(is_due=kind is Tick or ts >= self.wake_ts)
+
+    def admits(self, request: Request, ts: int) -> Answer | None:
+        """The last check, after the rows are durable: None to send, else the answer to take.
+
+        A place that comes too late, under a lost lease or against a switch that closed meanwhile
+        does not leave.
+        """
+        refusal = self.fence.refusal(ts) if request.ts_deadline else None
+        late = request.ts_deadline and ts + self.setup.settings.attempt_least_ns > (
+            request.ts_deadline
+        )
+        text = refusal.text if refusal is not None else "its deadline is near" if late else ""
+        if self.fence.is_lost:
+            text = text or "the lease is lost"
+        if not text and isinstance(request, PlaceRequest) and not request.spec.reduce_only:
+            track = self.desk.track(request.client_order_id)
+            strategy = track.strategy if track is not None else ""
+            closed = self.gate.closed(request.spec.instrument, strategy)
+            text = closed.text if closed is not None else ""
+        if not text:
+            return None
+        return Answer(
+            request_id=request.request_id,
+            ts_event=ts,
+            verdict=Verdict.NOT_SENT,
+            code=NOT_ADMITTED,
+            reason=text,
+        )
+
+    def snapshot(self, ts: int) -> tuple[int, bytes, Outputs]:
+        """(sequence, bytes, outputs): save the bytes under the sequence once its row is durable."""
+        self._enter(ts)
+        seq = self.desk.ledger_seq + 1
+        data = pack(self.desk.state, self.desk.books, seq)
+        digest = hashlib.sha256(data).hexdigest()
+        row = CheckpointRow(ts_event=self.desk.ts, covers=seq, digest=digest, size=len(data))
+        self.desk.write(row)
+        return seq, data, self._leave(is_due=False)
+
+    def _enter(self, ts: int) -> None:
+        self.desk.ts = max(self.desk.ts, ts)
+        self.desk.out = Outputs()
+
+    def _leave(self, *, is_due: bool) -> Outputs:
+        desk = self.desk
+        if desk.effects:
+            self.dispatch.drain()
+        if is_due or desk.out.rows:
+            self._due()
+            self.reconciler.moved()
+            self.wake_ts = self._next()
+        desk.out.wake_ts = self.wake_ts
+        return desk.out
+
+    # The market.
+    def _market(self, event: Any) -> None:
+        desk = self.desk
+        bars = event.bars if type(event) is BarsClosed else (event,)
+        for item in bars:
+            self.gate.freshness.heard(item.instrument.id, desk.ts)
+        if not self.startup.is_trading:
+            # Strategies hear nothing before the books are confirmed; marks are needed meanwhile.
+            for item in bars:
+                desk.state.instruments[item.instrument.id].last = item.copy()
+            return
+        desk.out.tape.append((desk.ledger_seq, event))
+        self.heartbeat.decided(desk.ts, event.ts_event)
+        desk.step(event)
+
+    # What the venue says.
+    def _answer(self, answer: Answer) -> None:
+        self.asks.answered(answer)
+
+    def _order_seen(self, event: OrderSeen) -> None:
+        order = event.order
+        self.gate.freshness.user_heard()
+        if order.instrument in self.desk.state.instruments:
+            self.orders.seen(order, self.orders.name_of(order), asked=0)
+
+    def _fill_seen(self, event: FillSeen) -> None:
+        self.gate.freshness.user_heard()
+        self.fills.take(event.fill, "stream")
+
+    def _position_seen(self, event: PositionSeen) -> None:
+        """A hint only: executions are the source of a position."""
+        self.gate.freshness.user_heard()
+        position = event.position
+        slot = self.desk.state.instruments.get(position.instrument)
+        if slot is not None and slot.net.quantity != position.quantity:
+            since = self.desk.ts - self.setup.settings.fills_overlap_ns
+            self.fills.fetch(position.instrument, since, delay=self.setup.settings.fill_grace_ns)
+
+    def _balance_seen(self, event: BalanceSeen) -> None:
+        self.gate.freshness.user_heard()
+
+    def _payment_seen(self, event: PaymentSeen) -> None:
+        self.gate.freshness.user_heard()
+        self.reconciler.cash.take(event.payment)
+
+    def _stream_changed(self, event: StreamChanged) -> None:
+        self.gate.freshness.changed(event)
+        self.desk.tell("STREAM_UP" if event.is_up else "STREAM_DOWN", event.stream, event.reason)
+        if event.stream is Stream.USER and event.is_up:
+            self.startup.connected()
+
+    def _command(self, command: Command) -> None:
+        self.verbs.command(command)
+
+    def _lease_changed(self, event: LeaseChanged) -> None:
+        self.fence.changed(event.lease)
+
+    # What time brings.
+    def _due(self) -> None:
+        self.asks.due()
+        if self.asks.breaker.probe_due(self.desk.ts):
+            self.asks.ask(TimeQuery, _ignore)
+        if not self.fence.is_lost:
+            self.fills.due()
+            self.resolver.due()
+            self.reconciler.due()
+            self.gate.freshness.due()
+            self.startup.due()
+            self._timers()
+            for name in self.gate.flow.expired():
+                self.dispatch.cancel(name)
+            if self.startup.is_trading:
+                self.guard.due()
+                self.verbs.due()
+                self.dead_man.due()
+        if self.desk.effects:
+            self.dispatch.drain()
+        self._clean()
+
+    def _timers(self) -> None:
+        if self.startup.is_trading:
+            self.startup.timers()
+
+    def _clean(self) -> None:
+        """Forget what is older than the watch for late executions."""
+        ts = self.desk.ts
+        if ts < self._ts_clean:
+            return
+        self._ts_clean = ts + CLEAN_EVERY_NS
+        before = ts - self.setup.settings.late_fill_ns
+        self.desk.books.clean(before)
+        self.desk.registry.clean(before, keep_epoch=self.fence.lease.epoch)
+        self.evidence.forget()
+
+    def _next(self) -> int:
+        parts = (
+            self.asks,
+            self.fills,
+            self.resolver,
+            self.reconciler,
+            self.gate.freshness,
+            self.gate.flow,
+            self.startup,
+        )
+        times = [part.wake_ts for part in parts]
+        times.append(self.asks.breaker.ts_probe)
+        if self.startup.is_trading:
+            times += [self.guard.wake_ts, self.verbs.wake_ts, self.dead_man.wake_ts]
+        due = min((ts for ts in times if ts), default=0)
+        return max(due, self.desk.ts + 1) if due else 0
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Net positions in quantity units, what is external included."""
+        return {name: slot.net.quantity for name, slot in self.desk.state.instruments.items()}
+
+    @property
+    def external(self) -> dict[str, int]:
+        """Positions of the external bucket in quantity units."""
+        held = self.desk.state.strategies[EXTERNAL].positions
+        return {name: position.quantity for name, position in held.items() if position.quantity}
+
+
+def _nothing(event: Tick) -> None:
+    """Time passes; what is due is done on the way out."""
+
+
+def _ignore(answer: Answer, pending: Pending) -> None:
+    """A probe's answer counts for the breaker alone."""
+
+
+_MARKET = frozenset({Quote, Trade, Book, Bar, BarsClosed})

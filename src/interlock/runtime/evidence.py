@@ -1,0 +1,186 @@
+"""What the venue's word about an order does to ours: a merge that never goes back.
+
+The filled quantity of a state is a claim: positions grow by executions only, so a claim above
+what is known has the executions fetched, and an order that is over at the venue is over here when
+its executions are all in. States may come late, twice and in any order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlock.kernel.state import Order
+from interlock.model.events import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderRejected,
+    OrderTriggered,
+    OrderUpdated,
+    Report,
+    UpdateRejected,
+)
+from interlock.model.order import TERMINAL, OrderSpec, OrderStatus
+from interlock.model.venue import VenueOrder
+from interlock.runtime.books import Track
+from interlock.runtime.desk import Desk
+from interlock.runtime.gate import Gate
+
+_S = OrderStatus
+
+
+class Claim(msgspec.Struct):
+    """The most that the venue said about an order so far."""
+
+    filled: int = 0
+    ended: OrderStatus | None = None
+    reason: str = ""
+    venue_order_id: str = ""
+    # Newest venue time of a state, and our time of the last sign that the order was alive.
+    ts_venue: int = 0
+    ts_alive: int = 0
+
+
+class Evidence:
+    """Merges the venue's states into the kernel's orders."""
+
+    def __init__(self, desk: Desk, gate: Gate) -> None:
+        self.desk = desk
+        self.gate = gate
+        self.claims: dict[str, Claim] = {}
+
+    def claim(self, client_order_id: str) -> Claim:
+        """What the venue claimed about an order."""
+        return self.claims.setdefault(client_order_id, Claim())
+
+    def merge(self, client_order_id: str, seen: VenueOrder, *, asked: int, source: str) -> None:
+        """Take one state in. ``asked`` is when its query left, 0 for what came by itself."""
+        track = self.desk.track(client_order_id)
+        if track is None:
+            return
+        claim = self.claim(client_order_id)
+        filled = seen.filled
+        if seen.status is _S.FILLED:
+            # A filled order of nothing is no statement; its executions are fetched.
+            filled = filled or seen.quantity or track.spec.quantity
+        claim.filled = max(claim.filled, filled)
+        claim.venue_order_id = claim.venue_order_id or seen.venue_order_id
+        self.desk.books.name_order(seen.instrument, seen.venue_order_id, client_order_id)
+        if seen.status in TERMINAL:
+            claim.ended = claim.ended or seen.status
+            claim.reason = claim.reason or seen.reason
+        elif claim.ended is None:
+            claim.ts_alive = max(claim.ts_alive, asked or self.desk.ts)
+            self._alive(track, seen, claim, asked, source)
+        claim.ts_venue = max(claim.ts_venue, seen.ts_venue)
+        self.settle(client_order_id, source)
+
+    def settle(self, client_order_id: str, source: str) -> None:
+        """Close an order whose end is known and whose executions are all in."""
+        claim = self.claims.get(client_order_id)
+        order = self.desk.order(client_order_id)
+        if claim is None or order is None:
+            return
+        if claim.filled > order.filled:
+            text = f"{client_order_id} filled {claim.filled} at the venue, {order.filled} here"
+            self.gate.missing_fills[order.spec.instrument] = text
+            return
+        if claim.ended is not None and order.is_open:
+            event = _ending(order, claim, self.desk.ts)
+            self.desk.report(event, evidence=source, venue_order_id=claim.venue_order_id)
+
+    def lacking(self) -> list[tuple[str, Track]]:
+        """Orders of which the venue counts more executions than we know."""
+        found = []
+        for name, claim in self.claims.items():
+            order, track = self.desk.order(name), self.desk.track(name)
+            if order is not None and track is not None and claim.filled > order.filled:
+                found.append((name, track))
+        return found
+
+    def forget(self) -> None:
+        """Drop claims about orders whose attempts are forgotten too."""
+        tracks = self.desk.books.tracks
+        for name in [name for name in self.claims if name not in tracks]:
+            del self.claims[name]
+
+    def _alive(self, track: Track, seen: VenueOrder, claim: Claim, asked: int, source: str) -> None:
+        """The order works at the venue: it is no longer in doubt whether it does."""
+        name, ts = track.client_order_id, self.desk.ts
+        order = self.desk.state.open.get(name)
+        if order is None:
+            return
+        if track.amend is not None:
+            self._amended(track, seen, asked, source)
+        elif order.status in (_S.SUBMITTED, _S.UNKNOWN) or not track.is_seen:
+            event = OrderAccepted(ts, name)
+            self.desk.report(event, evidence=source, venue_order_id=seen.venue_order_id)
+            track.is_seen = True
+            self.gate.flow.settled(name, track.spec.instrument)
+        elif seen.ts_venue > claim.ts_venue and not _same(track.spec, seen):
+            self._changed_by_others(track, seen, source)
+        if seen.status is _S.TRIGGERED and order.status is not _S.TRIGGERED:
+            self.desk.report(OrderTriggered(ts, name), evidence=source)
+
+    def _amended(self, track: Track, seen: VenueOrder, asked: int, source: str) -> None:
+        """An amendment without a clear answer: the state shows whether it was carried out."""
+        amend = track.amend
+        if amend is None or amend.wanted is None:
+            return
+        wanted = amend.wanted
+        if _same(wanted, seen) and not _same(track.spec, seen):
+            self.updated(track, wanted, source)
+        elif amend.verdict == "unknown" and self._is_proof(asked, amend.ts_deadline):
+            self.not_updated(track, "the amendment was not carried out", source)
+
+    def updated(self, track: Track, now: OrderSpec, source: str) -> None:
+        """The venue holds the order as the amendment wanted it."""
+        name, ts = track.client_order_id, self.desk.ts
+        order = self.desk.state.open.get(name)
+        if order is not None and order.status is _S.UNKNOWN:
+            self.desk.report(OrderAccepted(ts, name), evidence=source)
+        event = OrderUpdated(ts, name, now.quantity, now.price, now.trigger)
+        if not self.desk.report(event, evidence=source):
+            track.amend = None
+        self.gate.flow.settled(name, track.spec.instrument)
+
+    def not_updated(self, track: Track, reason: str, source: str) -> None:
+        """The order stands as it was before the amendment."""
+        name, ts = track.client_order_id, self.desk.ts
+        order = self.desk.state.open.get(name)
+        if order is not None and order.status is _S.UNKNOWN:
+            self.desk.report(OrderAccepted(ts, name), evidence=source)
+        if not self.desk.report(UpdateRejected(ts, name, reason), evidence=source):
+            track.amend = None
+        self.gate.flow.settled(name, track.spec.instrument)
+
+    def _changed_by_others(self, track: Track, seen: VenueOrder, source: str) -> None:
+        name = track.client_order_id
+        text = f"the venue holds {seen.quantity} at {seen.price}/{seen.trigger}; not asked by us"
+        event = OrderUpdated(self.desk.ts, name, seen.quantity, seen.price, seen.trigger)
+        if self.desk.report(event, evidence=source):
+            self.desk.record("ORDER_CHANGED_BY_OTHERS", name, text, level="WARNING")
+
+    def _is_proof(self, asked: int, deadline: int) -> bool:
+        """Whether a query left late enough to show everything accepted before a deadline."""
+        return asked > deadline + self.desk.settings.proof_ns
+
+
+def _same(spec: OrderSpec, seen: VenueOrder) -> bool:
+    """Whether the venue holds the order as the instruction says; a value it leaves out agrees."""
+    return (
+        spec.quantity == seen.quantity
+        and (not seen.price or not spec.price or spec.price == seen.price)
+        and (not seen.trigger or not spec.trigger or spec.trigger == seen.trigger)
+    )
+
+
+def _ending(order: Order, claim: Claim, ts: int) -> Report:
+    name, reason = order.client_order_id, claim.reason
+    if claim.ended is _S.CANCELED:
+        return OrderCanceled(ts, name, reason)
+    if claim.ended is _S.REJECTED:
+        return OrderRejected(ts, name, reason or "rejected by the venue")
+    if claim.ended is _S.FILLED:
+        return OrderExpired(ts, name, reason or "the venue filled less than was asked and ended it")
+    return OrderExpired(ts, name, reason)

@@ -1,0 +1,266 @@
+"""Executions: each applied once, to the order it belongs to, whatever way and order it came in.
+
+The key is (instrument, trade id). An execution may come before the order's own answer, twice, late
+or only by query. What no own order explains goes to the external bucket under its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from interlock.kernel.external import EXTERNAL
+from interlock.kernel.restore import cause_of, fee_of
+from interlock.kernel.state import Order
+from interlock.model.rows import FillRow, StateRow
+from interlock.model.venue import Answer, FillsQuery, VenueFill, Verdict
+from interlock.runtime.asks import Asks, Pending
+from interlock.runtime.desk import Desk
+from interlock.runtime.evidence import Evidence
+from interlock.runtime.gate import Gate
+from interlock.runtime.ids import parse, strategy_number
+
+BPS = 10_000
+Fetched = Callable[[str, int, int], None]
+
+
+class Fetch(msgspec.Struct):
+    """Executions that are wanted: from when, asked not before ``ts_next``."""
+
+    ts_from: int
+    ts_next: int
+    ts_since: int = 0
+    wait: int = 0
+    asked: int = 0
+
+
+class Fills:
+    """Takes executions in, and fetches those that did not come by themselves."""
+
+    def __init__(self, asks: Asks, gate: Gate, evidence: Evidence) -> None:
+        self.desk: Desk = asks.desk
+        self.asks = asks
+        self.gate = gate
+        self.evidence = evidence
+        self.fetches: dict[str, Fetch] = {}
+        self.fetched: list[Fetched] = []
+        # Executions whose order is not known yet: an order of ours may still learn its venue id.
+        self.nameless: dict[int, VenueFill] = {}
+        self.repeated = 0
+
+    def take(self, fill: VenueFill, source: str) -> bool:
+        """Apply an execution unless it was applied before; True when it was news."""
+        counted = self.desk.books.trades.get(fill.instrument, {})
+        if fill.trade_id in counted:
+            self.repeated += 1
+            return False
+        if fill.instrument not in self.desk.state.instruments:
+            return False
+        if fill.quantity <= 0 or fill.price <= 0:
+            text = f"trade {fill.trade_id} of {fill.quantity} at {fill.price} is no execution"
+            self.desk.tell("FILL_REFUSED", fill.instrument, text, level="WARNING")
+            self.fetch(fill.instrument, fill.ts_venue)
+            return False
+        if fill.ts_venue < self.desk.books.ts_opened and not self._order_of(fill):
+            # It happened before this account was opened in our books: part of the opening.
+            return False
+        name = self._order_of(fill)
+        order = self.desk.order(name) if name else None
+        if order is not None:
+            self._apply(order, fill, source)
+        elif not name and self._may_be_ours(fill):
+            self.nameless[fill.trade_id] = fill
+            self.fetch(fill.instrument, fill.ts_venue, delay=self.desk.settings.fill_grace_ns)
+            return False
+        else:
+            self._external(fill, name, source)
+        self.nameless.pop(fill.trade_id, None)
+        return True
+
+    def _may_be_ours(self, fill: VenueFill) -> bool:
+        """Whether it may belong to an order of ours whose id at the venue is not known yet."""
+        return not fill.client_order_id and any(
+            track.spec.instrument == fill.instrument and not track.venue_order_id
+            for track in self.desk.open_tracks()
+        )
+
+    def _order_of(self, fill: VenueFill) -> str:
+        """The id of ours that an execution belongs to, by the venue's order id if need be."""
+        named = self.desk.books.names.get(fill.instrument, {}).get(fill.venue_order_id, "")
+        given = fill.client_order_id
+        if given and (given in self.desk.books.tracks or parse(given) is not None):
+            return given
+        return named
+
+    def _apply(self, order: Order, fill: VenueFill, source: str) -> None:
+        desk, name = self.desk, order.client_order_id
+        slot = desk.state.instruments[fill.instrument]
+        track = desk.track(name)
+        reference = track.reference if track is not None else 0
+        fee, asset = fee_of(slot.instrument, fill)
+        after = slot.net.quantity + order.spec.side * fill.quantity
+        row = FillRow(
+            ts_event=desk.ts,
+            fill=fill,
+            client_order_id=name,
+            strategy=order.owner.name,
+            position_after=after - (fee if asset == slot.instrument.base else 0),
+            account=desk.settings.account,
+            reference=reference or fill.price,
+            source=source,
+            is_late=not order.is_open,
+        )
+        desk.apply(row)
+        self._tell(order, fill, reference)
+        self.evidence.settle(name, source)
+        claim = self.evidence.claims.get(name)
+        if claim is None or claim.filled <= order.filled:
+            self._found_missing(fill.instrument)
+
+    def _tell(self, order: Order, fill: VenueFill, reference: int) -> None:
+        name = "ORDER_FILLED" if order.leaves <= 0 else "ORDER_PARTIAL"
+        subject = order.client_order_id
+        self.desk.tell(name, subject, trade_id=fill.trade_id, quantity=fill.quantity)
+        if reference and not order.spec.reduce_only:
+            worse = (fill.price - reference) * order.spec.side
+            bps = round(worse * BPS / reference, 2)
+            self.desk.tell("ENTRY_SLIPPAGE", subject, slippage_bps=bps)
+
+    def _external(self, fill: VenueFill, name: str, source: str) -> None:
+        desk = self.desk
+        owner = self._former_owner(name)
+        cause = cause_of(fill, "" if owner == EXTERNAL else owner)
+        signed = fill.quantity if fill.side > 0 else -fill.quantity
+        slot = desk.state.instruments[fill.instrument]
+        row = FillRow(
+            ts_event=desk.ts,
+            fill=fill,
+            client_order_id="",
+            strategy="" if owner == EXTERNAL else owner,
+            position_after=slot.net.quantity + signed,
+            account=desk.settings.account,
+            source=source,
+        )
+        desk.apply(row)
+        text = f"{cause}: {signed} at {fill.price}, order {fill.venue_order_id or '?'}"
+        desk.record("EXTERNAL_FILL", fill.instrument, text, level="CRITICAL", cause=cause)
+        if desk.settings.foreign_orders != "ignore" or cause != "manual":
+            self.pause(fill.instrument, f"external fill, {cause}")
+
+    def _former_owner(self, name: str) -> str:
+        """The strategy of an id of ours whose order is no longer in memory."""
+        part = parse(name) if name else None
+        if part is not None and part.tag == self.desk.settings.tag:
+            for strategy in self.desk.state.strategies:
+                if strategy_number(strategy) == part.strategy:
+                    return strategy
+        return EXTERNAL
+
+    def pause(self, instrument: str, reason: str) -> None:
+        """No new risk on an instrument until an operator says so."""
+        if instrument in self.desk.books.switches:
+            state, _ = self.desk.books.switches[instrument]
+            if state != "trading":
+                return
+        row = StateRow(ts_event=self.desk.ts, state="paused", scope=instrument, reason=reason)
+        self.desk.write(row)
+
+    # Fetching what did not come by itself.
+    def fetch(self, instrument: str, ts_from: int, *, since: int = 0, delay: int = 0) -> None:
+        """Have executions from ``ts_from`` on fetched by a query that leaves at ``since``."""
+        due = max(self.desk.ts + delay, since)
+        want = self.fetches.get(instrument)
+        if want is None:
+            self.fetches[instrument] = Fetch(ts_from, due, since)
+            return
+        want.ts_from = min(want.ts_from, ts_from)
+        want.ts_since = max(want.ts_since, since)
+        want.ts_next = max(min(want.ts_next, due), want.ts_since) if not want.asked else due
+
+    def backfill(self) -> None:
+        """Fetch what may have been missed on every instrument."""
+        books, settings = self.desk.books, self.desk.settings
+        start = max(books.ts_opened, books.ts_verified)
+        oldest = min((track.ts for track in self.desk.open_tracks()), default=start)
+        for instrument in self.desk.state.instruments:
+            self.fetch(instrument, min(start - settings.proof_ns, oldest))
+
+    def due(self) -> None:
+        """Send the questions whose time has come; look for orders that lack executions."""
+        ts = self.desk.ts
+        for _, track in self.evidence.lacking():
+            if track.spec.instrument not in self.fetches:
+                grace = self.desk.settings.fill_grace_ns
+                self.fetch(track.spec.instrument, track.ts, delay=grace)
+        for instrument, want in self.fetches.items():
+            if not want.asked and ts >= want.ts_next:
+                self._ask(instrument, want, want.ts_from - self.desk.settings.fills_overlap_ns)
+
+    def _ask(self, instrument: str, want: Fetch, ts_from: int) -> None:
+        is_sent = self.asks.ask(
+            FillsQuery, self._told, instrument=instrument, ts_from=max(0, ts_from)
+        )
+        if is_sent:
+            want.asked = self.desk.ts
+        else:
+            self._again(want)
+
+    def _again(self, want: Fetch) -> None:
+        settings = self.desk.settings
+        want.wait = min(max(2 * want.wait, settings.query_first_ns), settings.query_most_ns)
+        want.ts_next = self.desk.ts + want.wait
+        want.asked = 0
+
+    def _told(self, answer: Answer, pending: Pending) -> None:
+        request = pending.request
+        if not isinstance(request, FillsQuery):
+            return
+        instrument = request.instrument
+        want = self.fetches.get(instrument)
+        if want is None:
+            return
+        if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.content, tuple):
+            self._again(want)
+            return
+        fills = [fill for fill in answer.content if isinstance(fill, VenueFill)]
+        news = [fill for fill in fills if self.take(fill, "query")]
+        self._judge_stream(news)
+        for fill in list(self.nameless.values()):
+            self.take(fill, "stream")
+        if len(fills) >= self.desk.settings.fills_page and fills[-1].ts_venue > request.ts_from:
+            self._ask(instrument, want, fills[-1].ts_venue)
+            return
+        self._finish(instrument, want, want.asked)
+
+    def _finish(self, instrument: str, want: Fetch, asked: int) -> None:
+        lacking = [t for _, t in self.evidence.lacking() if t.spec.instrument == instrument]
+        if lacking or asked < want.ts_since:
+            self._again(want)
+            want.ts_next = max(want.ts_next, want.ts_since)
+        else:
+            del self.fetches[instrument]
+            self._found_missing(instrument)
+        for fetched in self.fetched:
+            fetched(instrument, asked, want.ts_from)
+
+    def _found_missing(self, instrument: str) -> None:
+        """Lift the block of missing executions when nothing of an instrument lacks any."""
+        if instrument in self.gate.missing_fills and not any(
+            track.spec.instrument == instrument for _, track in self.evidence.lacking()
+        ):
+            del self.gate.missing_fills[instrument]
+
+    def _judge_stream(self, news: list[VenueFill]) -> None:
+        """What a query told first, long after it happened, the stream has lost."""
+        limit = self.desk.settings.query_lag_ns
+        user = self.gate.freshness.user
+        late = [f for f in news if user.ts_agreed < f.ts_venue < self.desk.ts - limit]
+        if late and user.is_up and not self.gate.is_recovering:
+            self.gate.freshness.user_lacks(f"trade {late[0].trade_id} came by query only")
+
+    @property
+    def wake_ts(self) -> int:
+        """When the next question is due, 0 when none is."""
+        times = [want.ts_next for want in self.fetches.values() if not want.asked]
+        return min(times, default=0)

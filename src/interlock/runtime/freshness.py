@@ -1,0 +1,134 @@
+"""Whether what we see is what is: silence limits of streams, measured against another source.
+
+A market stream is stale when it is down, or silent for longer than its budget and no independent
+look at the book has agreed with it since. The user stream may be silent for good reasons; it is
+stale when it is down, or when a query found an execution that it never told.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlock.model.venue import Answer, BookQuery, Stream, StreamChanged, Verdict
+from interlock.runtime.asks import Asks, Pending
+from interlock.runtime.desk import Desk
+
+BPS = 10_000
+
+
+class StreamState(msgspec.Struct):
+    """When a stream last spoke, and when it was last found true."""
+
+    ts_heard: int = 0
+    ts_agreed: int = 0
+    is_up: bool = True
+    is_asked: bool = False
+    is_stale: bool = False
+
+
+class Freshness:
+    """The state of the market stream per instrument and of the user stream."""
+
+    def __init__(self, desk: Desk, asks: Asks) -> None:
+        self.desk = desk
+        self.asks = asks
+        self.market: dict[str, StreamState] = {
+            name: StreamState() for name in desk.state.instruments
+        }
+        self.user = StreamState(is_up=False)
+
+    def heard(self, instrument: str, ts: int) -> None:
+        """The market stream of an instrument spoke."""
+        state = self.market[instrument]
+        state.ts_heard = ts
+
+    def changed(self, event: StreamChanged) -> None:
+        """A stream came up, went down or was rebuilt."""
+        states = [self.user]
+        if event.stream is Stream.MARKET:
+            name = event.instrument
+            states = [self.market[name]] if name in self.market else list(self.market.values())
+        for state in states:
+            state.is_up = event.is_up
+            if event.is_up:
+                state.ts_heard = state.ts_agreed = self.desk.ts
+                state.is_stale = False
+
+    def user_lacks(self, what: str) -> None:
+        """A query found something that the user stream never told."""
+        if not self.user.is_stale:
+            self.user.is_stale = True
+            self.desk.tell("STREAM_STALE", "user", what, level="WARNING")
+
+    def user_heard(self) -> None:
+        """The user stream spoke: it is alive."""
+        self.user.ts_heard = self.desk.ts
+        if self.user.is_stale:
+            self.user.is_stale = False
+            self.desk.tell("STREAM_FRESH", "user")
+
+    def stale(self, instrument: str) -> str:
+        """Why new risk on an instrument would be blind, or an empty text."""
+        if not self.user.is_up or self.user.is_stale:
+            return "the user stream is down or lacks executions"
+        state = self.market[instrument]
+        if not state.is_up:
+            return f"the market stream of {instrument} is down"
+        seen = max(state.ts_heard, state.ts_agreed)
+        silent = self.desk.ts - seen
+        if not seen or silent > self.desk.settings.market_silence_ns:
+            return f"the market stream of {instrument} has been silent for {silent // 10**6} ms"
+        return ""
+
+    def due(self) -> None:
+        """Look at the book by another way where a stream has been silent for half its budget."""
+        limit = self.desk.settings.market_silence_ns
+        for name, state in self.market.items():
+            seen = max(state.ts_heard, state.ts_agreed)
+            silent = self.desk.ts - seen
+            if not state.is_up or not seen or silent <= limit // 2:
+                continue
+            if not state.is_asked:
+                state.is_asked = self.asks.ask_cached(
+                    BookQuery, self._looked, age_ns=limit // 4, instrument=name
+                )
+            if silent > limit and not state.is_stale:
+                state.is_stale = True
+                self.desk.tell("STREAM_STALE", name, f"silent for {silent // 10**6} ms")
+
+    def _looked(self, answer: Answer, pending: Pending) -> None:
+        """The book's middle by query, in price units, against the last one by stream."""
+        request = pending.request
+        if not isinstance(request, BookQuery):
+            return
+        state = self.market[request.instrument]
+        state.is_asked = False
+        mark = self.desk.state.instruments[request.instrument].mark
+        if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.content, int):
+            return
+        apart = abs(answer.content - mark)
+        if mark and apart * BPS <= mark * self.desk.settings.book_tolerance_bps:
+            state.ts_agreed = pending.ts
+            if state.is_stale:
+                state.is_stale = False
+                self.desk.tell("STREAM_FRESH", request.instrument)
+            return
+        state.ts_agreed = 0
+        state.ts_heard = min(state.ts_heard, self.desk.ts - self.desk.settings.market_silence_ns)
+        self.desk.tell(
+            "STREAM_STALE",
+            request.instrument,
+            f"the book's middle is {answer.content} by query and {mark} by stream",
+            level="WARNING",
+        )
+
+    @property
+    def wake_ts(self) -> int:
+        """When the next look may be due, 0 when nothing is followed."""
+        half = self.desk.settings.market_silence_ns // 2
+        times = [
+            max(state.ts_heard, state.ts_agreed) + half
+            for state in self.market.values()
+            if state.is_up and state.ts_heard and not state.is_asked
+        ]
+        return min(times, default=0)

@@ -1,0 +1,186 @@
+"""The last gate before the wire: the lease for everything, the rest for what may add risk.
+
+Exits and cancels pass every check but the lease and the rate: a stale engine sends nothing, and
+nothing leaves while the venue wants silence. A refusal has a code; the order that it meets is
+rejected by us, under an id that is used up and was never sent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlock.kernel.state import Order
+from interlock.model.order import OrderSpec
+from interlock.model.rows import LeaseEvent, LeaseRow
+from interlock.ports import Lease
+from interlock.runtime.asks import Asks
+from interlock.runtime.budget import Lane
+from interlock.runtime.desk import Desk
+from interlock.runtime.flow import Flow
+from interlock.runtime.freshness import Freshness
+
+# States of a scope in which no new risk is taken.
+CLOSED = frozenset({"started", "paused", "halted", "stopping", "stopped", "emergency", "flat"})
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why something may not leave."""
+
+    code: str
+    text: str
+
+
+class Fence:
+    """The lease: whether this engine still is the one that trades the account."""
+
+    def __init__(self, desk: Desk, lease: Lease) -> None:
+        self.desk = desk
+        self.lease = lease
+        self.is_lost = False
+
+    def changed(self, lease: Lease | None) -> None:
+        """The lease was renewed, or lost for good."""
+        if lease is None or lease.epoch != self.lease.epoch:
+            if not self.is_lost:
+                self.is_lost = True
+                self.desk.write(self.row(LeaseEvent.LOST))
+                text = "another engine may trade this account; nothing leaves from here any more"
+                self.desk.tell("LEASE_LOST", self.lease.account, text, level="CRITICAL")
+            return
+        self.lease = lease
+
+    def row(self, event: LeaseEvent) -> LeaseRow:
+        """The lease as the ledger keeps it."""
+        return LeaseRow(
+            ts_event=self.desk.ts,
+            account=self.lease.account,
+            holder=self.lease.holder,
+            epoch=self.lease.epoch,
+            event=event,
+            ts_expires=self.lease.ts_expires,
+        )
+
+    @property
+    def ts_end(self) -> int:
+        """Until when the venue may accept what we send, ns."""
+        return self.lease.ts_expires - self.desk.settings.lease_margin_ns
+
+    def deadline(self, ts: int) -> int:
+        """The last moment at which the venue may accept an attempt made now."""
+        return min(ts + self.desk.settings.attempt_ns, self.ts_end)
+
+    def refusal(self, ts: int) -> Refusal | None:
+        """Whether the lease lets anything leave at all."""
+        if self.is_lost:
+            return Refusal("FENCED", f"the lease of epoch {self.lease.epoch} is lost")
+        if self.deadline(ts) - ts < self.desk.settings.attempt_least_ns:
+            return Refusal("FENCED", f"the lease of epoch {self.lease.epoch} has run out")
+        return None
+
+
+class Gate:
+    """Judges what is about to leave."""
+
+    def __init__(self, desk: Desk, asks: Asks, fence: Fence) -> None:
+        self.desk = desk
+        self.asks = asks
+        self.fence = fence
+        self.flow = Flow(desk)
+        self.freshness = Freshness(desk, asks)
+        # instrument -> why its position is not known to be right; filled by the other parts
+        self.suspects: dict[str, str] = {}
+        self.missing_fills: dict[str, str] = {}
+        self.is_recovering = True
+        self.evaluations = 0
+        self.refusals: dict[str, int] = {}
+
+    def order(self, order: Order) -> Refusal | None:
+        """Whether an order may leave."""
+        if is_exit(self.desk, order):
+            return self._count(self.fence.refusal(self.desk.ts) or self._rate(Lane.EXIT))
+        risk = self._risk(order.spec, order.owner.name)
+        return self._count(risk or self._rate(Lane.ENTRY))
+
+    def growth(self, order: Order, wanted: OrderSpec) -> Refusal | None:
+        """Whether an open order may be changed to ``wanted``."""
+        if order.spec.reduce_only or not grows(order.spec, wanted):
+            return self._count(self.fence.refusal(self.desk.ts) or self._rate(Lane.EXIT))
+        risk = self._risk(order.spec, order.owner.name)
+        return self._count(risk or self._rate(Lane.ENTRY))
+
+    def cancel(self) -> Refusal | None:
+        """Whether a cancel may leave."""
+        return self._count(self.fence.refusal(self.desk.ts) or self._rate(Lane.CANCEL))
+
+    def closed(self, instrument: str, strategy: str) -> Refusal | None:
+        """Whether a switch of the engine, the instrument or the strategy keeps new risk out."""
+        for scope in ("", instrument, strategy):
+            state, reason = self.desk.books.switches.get(scope, ("", ""))
+            if state in CLOSED:
+                return Refusal(state.upper(), f"{scope or 'the engine'} is {state}: {reason}")
+        return None
+
+    def _risk(self, spec: OrderSpec, strategy: str) -> Refusal | None:
+        instrument = spec.instrument
+        refusal = self.fence.refusal(self.desk.ts) or self.closed(instrument, strategy)
+        if refusal is not None:
+            return refusal
+        for code, text in (
+            ("RECOVERING", "the venue has not confirmed our books yet" * self.is_recovering),
+            ("ORDER_UNKNOWN", self.doubt(instrument)),
+            ("POSITION_SUSPECT", self.suspects.get(instrument, "")),
+            ("FILLS_MISSING", self.missing_fills.get(instrument, "")),
+            ("STALE_STREAM", self.freshness.stale(instrument)),
+            ("DECISION_IN_FLIGHT", self.flow.holds(instrument)),
+        ):
+            if text:
+                return Refusal(code, text)
+        if not self.asks.breaker.allows():
+            return Refusal("CONNECTION_OPEN", "the venue does not answer; waiting for a probe")
+        return None
+
+    def doubt(self, instrument: str) -> str:
+        """The first order of an instrument whose size at the venue is in doubt."""
+        for track in self.desk.open_tracks():
+            if track.spec.instrument == instrument and track.doubt:
+                return f"{track.doubt} of {track.client_order_id} has no clear answer"
+        return ""
+
+    def _rate(self, lane: Lane) -> Refusal | None:
+        if self.asks.budget.take(self.desk.ts, lane):
+            return None
+        self.asks.throttled(lane)
+        return Refusal("RATE_BUDGET", f"the rate budget leaves nothing for the lane {lane.value}")
+
+    def _count(self, refusal: Refusal | None) -> Refusal | None:
+        self.evaluations += 1
+        if refusal is not None:
+            self.refusals[refusal.code] = self.refusals.get(refusal.code, 0) + 1
+        return refusal
+
+
+def is_exit(desk: Desk, order: Order) -> bool:
+    """Whether an order can only shrink its strategy's position, other open orders included."""
+    if order.spec.reduce_only:
+        return True
+    spec = order.spec
+    held = order.owner.positions.get(spec.instrument)
+    if held is None or held.quantity * spec.side >= 0:
+        return False
+    working = sum(
+        other.leaves
+        for other in order.owner.orders.values()
+        if other.is_open
+        and other.spec.side == spec.side
+        and other.spec.instrument == spec.instrument
+        and not other.spec.reduce_only
+        and other.client_order_id in desk.state.open
+    )
+    return working <= abs(held.quantity)
+
+
+def grows(spec: OrderSpec, wanted: OrderSpec) -> bool:
+    """Whether an amendment asks for more quantity or a higher notional."""
+    return wanted.quantity > spec.quantity or max(wanted.price, wanted.trigger) > max(
+        spec.price, spec.trigger
+    )

@@ -1,0 +1,158 @@
+"""The venue's open orders against ours: what to ask about, what is foreign, what is lost."""
+
+from __future__ import annotations
+
+from interlock.model.order import TRIGGERED_TYPES
+from interlock.model.rows import Difference, Severity
+from interlock.model.venue import VenueOrder, Verdict
+from interlock.runtime.books import FOREIGN, Track
+from interlock.runtime.desk import Desk
+from interlock.runtime.evidence import Evidence
+from interlock.runtime.fills import Fills
+from interlock.runtime.gate import Fence
+from interlock.runtime.ids import OrderId, parse
+from interlock.runtime.resolver import OPEN_THERE, Resolver
+
+MISSING = "missing from the open orders"
+
+
+class OrdersCheck:
+    """Compares open orders; never ends one."""
+
+    def __init__(self, fence: Fence, evidence: Evidence, fills: Fills, resolver: Resolver) -> None:
+        self.desk: Desk = fence.desk
+        self.fence = fence
+        self.evidence = evidence
+        self.fills = fills
+        self.resolver = resolver
+
+    def compare(self, content: tuple[object, ...], asked: int) -> list[Difference]:
+        """What a snapshot that was asked for at a time says; differences that need a reader."""
+        shown: dict[str, None] = {}
+        found = []
+        for order in content:
+            if not isinstance(order, VenueOrder):
+                continue
+            name = self.name_of(order)
+            shown[name] = None
+            difference = self.seen(order, name, asked=asked)
+            if difference is not None:
+                found.append(difference)
+        for track in self.desk.open_tracks():
+            if track.client_order_id not in shown:
+                found += self._missing(track, asked)
+        return found
+
+    def name_of(self, order: VenueOrder) -> str:
+        """Our id of a venue's order; the venue's own where we have none."""
+        if order.client_order_id in self.desk.books.tracks:
+            return order.client_order_id
+        names = self.desk.books.names.get(order.instrument, {})
+        found = names.get(order.venue_order_id)
+        return found or order.client_order_id or f"venue:{order.venue_order_id}"
+
+    def seen(self, order: VenueOrder, name: str, *, asked: int) -> Difference | None:
+        """Take one order that the venue shows; ``asked`` is 0 for what the stream told."""
+        source = "reconcile" if asked else "stream"
+        track = self.desk.track(name)
+        if track is not None:
+            if asked and name in self.resolver.doubts:
+                self.resolver.found(name, order, asked)
+            else:
+                self.evidence.merge(name, order, asked=asked, source=source)
+            self._check_over(track, order, asked)
+            return None
+        part = parse(name)
+        if part is not None and part.tag == self.desk.settings.tag:
+            return self._lost(order, name, part)
+        return self._foreign(order, name)
+
+    def _check_over(self, track: Track, order: VenueOrder, asked: int) -> None:
+        """An order that is over here and open there may be an old picture; ask."""
+        if not track.ts_closed or order.status in _OVER:
+            return
+        claim = self.evidence.claim(track.client_order_id)
+        since = track.ts_closed + self.desk.settings.query_lag_ns
+        if claim.ended is None and (not asked or asked > since):
+            self.resolver.watch(track.client_order_id, OPEN_THERE)
+
+    def _missing(self, track: Track, asked: int) -> list[Difference]:
+        """Not shown: ask about it, unless it is young or asked about already."""
+        name = track.client_order_id
+        is_young = track.ts + self.desk.settings.query_lag_ns >= asked
+        if track.submit != Verdict.ACCEPTED and not track.is_seen:
+            return []
+        if is_young or name in self.resolver.doubts or track.in_flight:
+            return []
+        self.resolver.watch(name, MISSING)
+        is_stop = track.spec.type in TRIGGERED_TYPES
+        return [
+            Difference(
+                subject="stop" if is_stop else "order",
+                cause="order_missing",
+                severity=Severity.WARNING,
+                instrument=track.spec.instrument,
+                client_order_id=name,
+                ours="open",
+                venue="not shown",
+                action="asked about",
+            )
+        ]
+
+    def _lost(self, order: VenueOrder, name: str, part: OrderId) -> Difference | None:
+        """An id of this engine that the ledger does not know: a later engine, or a lost ledger."""
+        if name in self.desk.books.foreign:
+            return None
+        if part.epoch > self.fence.lease.epoch:
+            self.fence.changed(None)
+        text = f"{name} carries our tag and is not in the ledger"
+        self._label(order, name, text)
+        self.fills.pause(order.instrument, text)
+        return Difference(
+            subject="order",
+            cause="intent_missing",
+            severity=Severity.CRITICAL,
+            instrument=order.instrument,
+            client_order_id=name,
+            ours="unknown",
+            venue=str(order.status),
+            action="instrument paused",
+        )
+
+    def _foreign(self, order: VenueOrder, name: str) -> Difference | None:
+        """An order that somebody else placed: labelled once, then by policy."""
+        if name in self.desk.books.foreign or order.status in _OVER:
+            return None
+        policy = self.desk.settings.foreign_orders
+        self._label(order, name, f"policy {policy}")
+        if policy == "ignore":
+            return None
+        severity = Severity.CRITICAL if policy == "alarm" else Severity.WARNING
+        if policy == "alarm":
+            self.fills.pause(order.instrument, f"foreign order {name}")
+        return Difference(
+            subject="order",
+            cause="foreign_order",
+            severity=severity,
+            instrument=order.instrument,
+            client_order_id=name,
+            ours="none",
+            venue=f"{order.side * order.quantity} at {order.price}",
+            action=policy,
+        )
+
+    def _label(self, order: VenueOrder, name: str, text: str) -> None:
+        if order.instrument not in self.desk.state.instruments:
+            return
+        self.desk.record(
+            FOREIGN,
+            name,
+            text,
+            level="WARNING",
+            instrument=order.instrument,
+            quantity=order.side * order.quantity,
+            price=order.price,
+        )
+
+
+_OVER = frozenset({"filled", "canceled", "expired", "rejected"})

@@ -1,0 +1,318 @@
+"""Our books against the venue's: at the start, on a clock and on every reconnect, always the same.
+
+Rules of this file. It never trades and never invents the end of an order: an order that the venue
+does not show is asked about, nothing more. A snapshot is compared with everything that we held
+since it may have been taken, so that what was under way is no difference. A position counts as
+different when it stays so over several snapshots and its executions were fetched in between; then
+it goes to the external bucket, and its instrument takes no new risk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from interlock.kernel.external import EXTERNAL
+from interlock.model.rows import AdjustmentRow, Difference, EventRow, ReconcileRow, Severity
+from interlock.model.venue import (
+    Answer,
+    BalancesQuery,
+    OpenOrdersQuery,
+    PaymentsQuery,
+    PositionsQuery,
+    Request,
+    VenueBalance,
+    VenuePosition,
+    Verdict,
+)
+from interlock.model.venue import Payment as VenuePayment
+from interlock.runtime.asks import Asks, Pending
+from interlock.runtime.books import OPENED
+from interlock.runtime.cash import Cash
+from interlock.runtime.desk import Desk
+from interlock.runtime.fills import Fills
+from interlock.runtime.gate import Gate
+from interlock.runtime.orders_check import OrdersCheck
+
+HISTORY = 4096
+
+
+class Round(msgspec.Struct):
+    """One comparison: what was asked when, and what is still open."""
+
+    scope: str
+    ts: int
+    waiting: dict[str, None]
+    differences: list[Difference]
+    positions: int = 0
+    is_failed: bool = False
+
+
+class Suspect(msgspec.Struct):
+    """A position that differs: since when, by how much, and in how many snapshots."""
+
+    ts: int
+    difference: int
+    count: int = 1
+
+
+FULL: dict[str, type[Request]] = {
+    "orders": OpenOrdersQuery,
+    "positions": PositionsQuery,
+    "balances": BalancesQuery,
+    "payments": PaymentsQuery,
+}
+SEVERITIES = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
+
+
+class Reconciler:
+    """Asks, compares, reports."""
+
+    def __init__(self, asks: Asks, gate: Gate, fills: Fills, orders: OrdersCheck) -> None:
+        self.desk: Desk = asks.desk
+        self.asks = asks
+        self.gate = gate
+        self.fills = fills
+        self.orders = orders
+        self.cash = Cash(self.desk)
+        self.round: Round | None = None
+        self.suspects: dict[str, Suspect] = {}
+        self.ts_orders = 0
+        self.ts_full = 0
+        self.ts_clean = 0
+        self.wanted = ""
+        self.rounds = 0
+        self.ts_moved = 0
+        self._log: dict[str, deque[tuple[int, int]]] = {
+            name: deque(maxlen=HISTORY) for name in self.desk.state.instruments
+        }
+        self._opening: dict[str, int] = {}
+
+    # When.
+    def want(self, scope: str) -> None:
+        """Compare everything as soon as possible, for a reason of its own."""
+        self.wanted = scope
+        self.ts_full = 0
+
+    def due(self) -> None:
+        """Begin a round when its time has come and none is under way."""
+        ts, settings = self.desk.ts, self.desk.settings
+        if self.round is not None:
+            return
+        if self.wanted or ts >= self.ts_full:
+            self.begin(self.wanted or "full")
+        elif ts >= self.ts_orders:
+            self.begin("orders")
+        if self.round is None:
+            # The budget says later.
+            self.ts_orders = ts + settings.query_first_ns
+
+    def begin(self, scope: str) -> None:
+        """Ask for one snapshot; what was under way meanwhile is compared with all we held."""
+        ts, settings = self.desk.ts, self.desk.settings
+        parts = ["orders"] if scope == "orders" else list(FULL)
+        self.round = Round(scope, ts, {}, [])
+        for part in parts:
+            more = {"ts_from": self._payments_from()} if part == "payments" else {}
+            if self.asks.ask(FULL[part], self._told, **more):
+                self.round.waiting[part] = None
+            else:
+                self.round.is_failed = True
+        if scope != "orders":
+            self.fills.backfill()
+            self.ts_full = ts + settings.full_every_ns
+            self.wanted = "" if not self.round.is_failed else scope
+        self.ts_orders = ts + settings.orders_every_ns
+        if not self.round.waiting:
+            self.round = None
+
+    @property
+    def wake_ts(self) -> int:
+        """When the next round is due, 0 while one is under way."""
+        return 0 if self.round is not None else max(1, min(self.ts_orders, self.ts_full))
+
+    def moved(self) -> None:
+        """Positions or cash may have changed: remember what we held when."""
+        ts = self.desk.ts
+        for name, log in self._log.items():
+            held = self.desk.state.instruments[name].net.quantity
+            if not log or log[-1][1] != held:
+                log.append((ts, held))
+                self.ts_moved = ts
+        self.cash.moved()
+
+    # What.
+    def _told(self, answer: Answer, pending: Pending) -> None:
+        current = self.round
+        part = next(name for name, kind in FULL.items() if kind is type(pending.request))
+        if current is None or part not in current.waiting:
+            return
+        del current.waiting[part]
+        content = answer.content
+        if answer.verdict is not Verdict.ACCEPTED or not isinstance(content, tuple):
+            current.is_failed = True
+        elif part == "orders":
+            current.differences += self.orders.compare(content, pending.ts)
+        elif part == "positions":
+            self._positions(current, content, pending.ts)
+        elif part == "payments":
+            for payment in content:
+                if isinstance(payment, VenuePayment):
+                    self.cash.take(payment)
+        else:
+            self._balances(current, content, pending.ts)
+        if not current.waiting:
+            self._finish(current)
+
+    def _positions(self, current: Round, content: tuple[object, ...], asked: int) -> None:
+        shown = {item.instrument: item for item in content if isinstance(item, VenuePosition)}
+        current.positions = len(shown)
+        for name in self.desk.state.instruments:
+            position = shown.get(name)
+            venue = position.quantity if position is not None else 0
+            if not self.desk.books.ts_opened:
+                self._opening[name] = venue
+            elif venue in self._held_since(name, asked):
+                self.suspects.pop(name, None)
+                self.gate.suspects.pop(name, None)
+            else:
+                self._differs(current, name, venue, asked)
+        if not self.desk.books.ts_opened:
+            self._open_account(current)
+
+    def _held_since(self, name: str, asked: int) -> set[int]:
+        """Every position that a snapshot asked for at a time may rightly show."""
+        start = asked - self.desk.settings.query_lag_ns
+        held = {self.desk.state.instruments[name].net.quantity}
+        for ts, quantity in reversed(self._log[name]):
+            held.add(quantity)
+            if ts < start:
+                break
+        if name in self.suspects:
+            # Once in doubt, only what is held now settles it.
+            return {self.desk.state.instruments[name].net.quantity}
+        return held
+
+    def _differs(self, current: Round, name: str, venue: int, asked: int) -> None:
+        ours = self.desk.state.instruments[name].net.quantity
+        difference = venue - ours
+        suspect = self.suspects.get(name)
+        if suspect is None or suspect.difference != difference:
+            self.suspects[name] = suspect = Suspect(self.desk.ts, difference)
+        elif asked > suspect.ts + self.desk.settings.query_lag_ns:
+            suspect.count += 1
+        text = f"{name}: {venue} at the venue, {ours} here"
+        self.gate.suspects[name] = text
+        self.fills.fetch(name, self._verified(), since=self.desk.ts)
+        if suspect.count <= self.desk.settings.confirmations or self._is_moving(name):
+            return
+        self._declare(current, name, venue, ours)
+
+    def _is_moving(self, name: str) -> bool:
+        """Whether something under way may still explain a difference."""
+        return any(
+            track.spec.instrument == name and (track.doubt or track.in_flight)
+            for track in self.desk.open_tracks()
+        ) or any(track.spec.instrument == name for _, track in self.fills.evidence.lacking())
+
+    def _declare(self, current: Round, name: str, venue: int, ours: int) -> None:
+        """No execution explains it: into the bucket, and no new risk on the instrument."""
+        lot = self.desk.state.instruments[name].instrument.lot
+        severity = Severity.CRITICAL if abs(venue - ours) >= lot else Severity.WARNING
+        current.differences.append(
+            Difference(
+                subject="position",
+                cause="position_unexplained",
+                severity=severity,
+                instrument=name,
+                ours=str(ours),
+                venue=str(venue),
+                action="external bucket, instrument paused",
+            )
+        )
+        text = f"{venue} at the venue, {ours} here, no execution explains it"
+        self.desk.tell("POSITION_UNEXPLAINED", name, text, level="CRITICAL")
+        self.adjust(name, venue - ours, "unexplained")
+        self.fills.pause(name, text)
+        self.suspects.pop(name, None)
+        self.gate.suspects.pop(name, None)
+
+    def adjust(self, name: str, quantity: int, cause: str) -> None:
+        """Put a quantity that no execution explains into the external bucket, at the mark."""
+        slot = self.desk.state.instruments[name]
+        bucket = self.desk.state.strategies[EXTERNAL].position(slot)
+        row = AdjustmentRow(
+            ts_event=self.desk.ts,
+            instrument=name,
+            quantity=quantity,
+            bucket=EXTERNAL,
+            cause=cause,
+            position_after=bucket.quantity + quantity,
+            account=self.desk.settings.account,
+            price=slot.mark,
+        )
+        self.desk.apply(row)
+
+    def _balances(self, current: Round, content: tuple[object, ...], asked: int) -> None:
+        shown = {item.asset: item.wallet for item in content if isinstance(item, VenueBalance)}
+        if not self.desk.books.ts_opened:
+            self.cash.open(shown)
+            return
+        is_quiet = not self.suspects and not self.gate.missing_fills
+        current.differences += self.cash.compare(shown, asked, is_quiet=is_quiet)
+
+    def _open_account(self, current: Round) -> None:
+        """The first look at an account: what it holds already is nobody's here."""
+        for name, quantity in self._opening.items():
+            if quantity:
+                self.adjust(name, quantity, "opening")
+        self.desk.write(EventRow(ts_event=current.ts, name=OPENED))
+        self.desk.tell("ACCOUNT_OPENED", self.desk.settings.account)
+        if "balances" in current.waiting:
+            # Cash is opened by its own answer of the same round.
+            self.cash.is_opening = True
+
+    def _finish(self, current: Round) -> None:
+        desk, settings = self.desk, self.desk.settings
+        self.round = None
+        self.rounds += 1
+        severity = max(
+            (item.severity for item in current.differences),
+            key=SEVERITIES.index,
+            default=Severity.INFO,
+        )
+        if current.scope != "orders" or current.differences:
+            desk.write(
+                ReconcileRow(
+                    ts_event=desk.ts,
+                    account=settings.account,
+                    scope=current.scope if not current.is_failed else f"{current.scope} in part",
+                    severity=severity,
+                    differences=tuple(current.differences),
+                    orders=len(desk.state.open),
+                    positions=current.positions,
+                    took_ns=desk.ts - current.ts,
+                )
+            )
+            desk.tell(
+                "RECONCILED", current.scope, level=severity, differences=len(current.differences)
+            )
+        if current.is_failed:
+            self.ts_full = min(self.ts_full, desk.ts + settings.doubtful_every_ns)
+            if current.scope != "orders":
+                self.wanted = current.scope
+                self.ts_full = desk.ts + settings.query_most_ns
+        elif self.suspects or self.cash.suspects:
+            self.ts_full = min(self.ts_full, desk.ts + settings.doubtful_every_ns)
+        elif current.scope != "orders":
+            self.ts_clean = desk.ts
+            self.gate.freshness.user.is_stale = False
+
+    def _verified(self) -> int:
+        return max(self.desk.books.ts_opened, self.desk.books.ts_verified) - (
+            self.desk.settings.proof_ns
+        )
+
+    def _payments_from(self) -> int:
+        return max(self.desk.books.ts_opened, self._verified(), 0)

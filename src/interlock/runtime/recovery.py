@@ -1,0 +1,173 @@
+"""The start path, which is the recovery path: snapshot, rows, tape, then what is still open.
+
+Ledger and tape are merged by the ledger's sequence and go through the same kernel again: rows give
+back the reports, executions and timers, the tape gives back the market. What the strategies decide
+on the way is compared with the intents that the ledger holds. Nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from interlock.kernel import snapshot
+from interlock.kernel.external import bucket
+from interlock.kernel.restore import adopt_intent, event_of
+from interlock.kernel.state import Limits, State
+from interlock.model.effects import SetTimer
+from interlock.model.events import Report
+from interlock.model.instrument import Instrument
+from interlock.model.order import TRANSITIONS
+from interlock.model.rows import AnyRow, IntentRow, LeaseEvent, LeaseRow, StoredRow, decode_row
+from interlock.runtime.books import Books
+from interlock.runtime.breaker import BreakerRule
+from interlock.runtime.budget import Rate
+from interlock.runtime.desk import enter_epoch, take_event
+from interlock.runtime.ids import parse
+from interlock.runtime.settings import Settings
+from interlock.strategy.api import Strategy
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A strategy of a run under its name, with its share of the cash in money units."""
+
+    name: str
+    strategy: Strategy
+    capital: int
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live engine is made of."""
+
+    instruments: Sequence[Instrument]
+    members: Sequence[Member]
+    currency: str
+    limits: Limits = Limits()
+    settings: Settings = Settings()
+    rate: Rate = Rate()
+    breaker: BreakerRule = BreakerRule()
+
+
+class Recovered(msgspec.Struct):
+    """State and books as the ledger leaves them, and how they came about."""
+
+    state: State
+    books: Books
+    seq: int
+    rows: int = 0
+    market: int = 0
+    adopted: int = 0
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    """A snapshot: the kernel's state and the books, up to a ledger sequence."""
+
+    version: int
+    seq: int
+    kernel: bytes
+    books: Books
+
+
+VERSION = 1
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Kept).decode
+
+
+def pack(state: State, books: Books, seq: int) -> bytes:
+    """A snapshot of everything that recovery needs, up to a ledger sequence."""
+    return _encode(_Kept(VERSION, seq, snapshot.dump(state), books))
+
+
+def fresh(setup: Setup) -> State:
+    """The state of a run that has not begun."""
+    state = State(
+        currency=setup.currency, cash=0, instruments=setup.instruments, limits=setup.limits
+    )
+    for member in setup.members:
+        state.add(member.name, member.strategy, member.capital)
+    bucket(state)
+    return state
+
+
+def recover(
+    setup: Setup,
+    *,
+    kept: bytes | None = None,
+    rows: Iterable[StoredRow] = (),
+    tape: Iterable[tuple[int, Any]] = (),
+) -> Recovered:
+    """State and books from a snapshot, the rows after it, and the market that came with them.
+
+    ``tape`` may begin before the snapshot; what the snapshot includes is passed over.
+    """
+    found = Recovered(fresh(setup), Books(), 0)
+    if kept is not None:
+        try:
+            data = _decode(kept)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            text = f"the snapshot cannot be read: {error}; start without it"
+            raise snapshot.SnapshotError(text) from error
+        snapshot.load(found.state, data.kernel)
+        found.books, found.seq = data.books, data.seq
+        enter_epoch(found.state, setup.settings.tag, max(1, found.books.epoch))
+    market = (entry for entry in tape if entry[0] >= found.seq)
+    _merge(found, setup, rows, market)
+    found.state.facts.clear()
+    found.state.effects.clear()
+    return found
+
+
+def _merge(
+    found: Recovered, setup: Setup, rows: Iterable[StoredRow], market: Iterator[tuple[int, Any]]
+) -> None:
+    entry = next(market, None)
+    for stored in rows:
+        if stored.seq <= found.seq:
+            continue
+        while entry is not None and entry[0] < stored.seq:
+            _step(found, entry[1])
+            found.market += 1
+            entry = next(market, None)
+        _fold(found, setup, decode_row(stored.row))
+        found.seq = stored.seq
+        found.rows += 1
+    while entry is not None:
+        _step(found, entry[1])
+        found.market += 1
+        entry = next(market, None)
+
+
+def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
+    found.books.apply(row)
+    if isinstance(row, IntentRow):
+        part = parse(row.client_order_id)
+        if part is not None and adopt_intent(found.state, row, part.ref):
+            found.adopted += 1
+        return
+    if isinstance(row, LeaseRow):
+        if row.event is LeaseEvent.ACQUIRED:
+            enter_epoch(found.state, setup.settings.tag, row.epoch)
+        return
+    event = event_of(row, found.state.instruments)
+    if event is None:
+        return
+    if isinstance(event, Report) and not _is_taken(found.state, event):
+        return
+    _step(found, event)
+
+
+def _is_taken(state: State, event: Report) -> bool:
+    """Whether the kernel would take a report; executions count on orders that are over too."""
+    order = state.open.get(event.client_order_id)
+    if order is None:
+        return event.client_order_id in state.closed
+    return event.change in TRANSITIONS[order.status]
+
+
+def _step(found: Recovered, event: Any) -> None:
+    for effect in take_event(found.state, event, {}):
+        if isinstance(effect, SetTimer):
+            found.books.timers.setdefault(effect.strategy, {})[effect.name] = effect.ts_due
+    found.state.facts.clear()
