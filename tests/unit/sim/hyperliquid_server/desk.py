@@ -42,9 +42,7 @@ class Desk:
         users = {MAKER: "maker", ANN.address: "ann", BOB.address: "bob"}
         for name, amount in (("maker", 10**8), ("ann", cash), ("bob", cash)):
             self.core.add_account(name, {"USDC": amount * MONEY})
-        self.server = HyperliquidServer(
-            self.core, users, recover=recover_address, options=options
-        )
+        self.server = HyperliquidServer(self.core, users, recover=recover_address, options=options)
         self.ts = START
         self.nonces = Nonces()
         self.core.advance(START)
