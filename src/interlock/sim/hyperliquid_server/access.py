@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -86,6 +86,7 @@ class Access:
     def __init__(self, recover: Recover) -> None:
         self._recover = recover
         self._users: dict[str, str] = {}
+        self._addresses: dict[str, list[str]] = {}
         self._agents: dict[str, Agent] = {}
         self._leaders: dict[str, str] = {}
         self._nonces: dict[str, Nonces] = {}
@@ -93,6 +94,7 @@ class Access:
     def add_user(self, address: str, account: str) -> None:
         """Let the holder of this address trade an account of the core."""
         self._users[address.lower()] = account
+        self._addresses.setdefault(account, []).append(address.lower())
 
     def add_vault(self, address: str, leader: str, account: str) -> None:
         """A vault or sub-account: its own positions, traded by the leader's keys."""
@@ -113,6 +115,10 @@ class Access:
     def account(self, address: str) -> str | None:
         """The account behind an address."""
         return self._users.get(address.lower())
+
+    def addresses(self, account: str) -> Sequence[str]:
+        """The addresses behind which an account stands; most have one, participants none."""
+        return self._addresses.get(account, ())
 
     def users(self) -> list[tuple[str, str]]:
         """(address, account) of everybody."""

@@ -13,10 +13,8 @@ from interlock.sim.hyperliquid_server.user_info import UserInfo
 from interlock.sim.venue.state import NEVER
 from interlock.sim.venue.values import (
     AccountEvent,
-    BookChange,
     EndReason,
     Fill,
-    MarkChange,
     MarketStatus,
     OrderEvent,
     TopChange,
@@ -36,7 +34,6 @@ class Channels:
         self._market = market
         self._user = user
         self._listeners: dict[Key, dict[int, Session]] = {}
-        self._addresses: dict[str, list[str]] = {}
         self._stale: dict[str, None] = {}
         self._next_books = 0
         self._next_contexts = 0
@@ -69,10 +66,6 @@ class Channels:
                 self._trade(event)
             case TopChange():
                 self._top(event)
-            case BookChange():
-                self._stale[event.symbol] = None
-            case MarkChange():
-                self._stale[event.symbol] = None
             case MarketStatus():
                 self._state.refresh()
 
@@ -142,13 +135,9 @@ class Channels:
         for session in list(self._listeners.get(key, {}).values()):
             session.send(_channel(key), data)
 
-    def _users_of(self, account: str) -> list[str]:
-        """The addresses of an account."""
-        return [address for address, held in self._state.access.users() if held == account]
-
     def _order(self, event: OrderEvent) -> None:
         order, state = event.order, self._state
-        users = self._users_of(order.account)
+        users = state.access.addresses(order.account)
         if not users:
             return
         state.note(order)
@@ -179,7 +168,7 @@ class Channels:
         self._tell(("userEvents", user), {"fills": [row]})
 
     def _account(self, event: AccountEvent) -> None:
-        for user in self._users_of(event.account):
+        for user in self._state.access.addresses(event.account):
             if event.cause == "funding":
                 for row in self._user.fundings(user, event.ts, event.ts):
                     self._tell(("userEvents", user), {"funding": row})
@@ -241,11 +230,10 @@ class Channels:
         return {"coin": instrument.base, "time": ms(ts), "bbo": touch}
 
     def _books(self, ts: int) -> None:
+        """Whole books, changed or not: silence means that the stream is dead."""
         stale, self._stale = self._stale, {}
-        for symbol in stale:
-            instrument = self._state.universe.of_id(symbol)
-            if ("l2Book", instrument.base) in self._listeners:
-                self._tell(("l2Book", instrument.base), self._market.book(ts, instrument))
+        for key in [key for key in self._listeners if key[0] == "l2Book"]:
+            self._tell(key, self._market.book(ts, self._state.of_coin(key[1])))
         for key in [key for key in self._listeners if key[0] == "candle"]:
             instrument = self._state.of_coin(key[1])
             candle = self._market.candle(ts, instrument, key[2])

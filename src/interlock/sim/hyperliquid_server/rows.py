@@ -21,7 +21,7 @@ from interlock.sim.venue.values import (
     PositionView,
     TradePrint,
 )
-from interlock.wire.hyperliquid.instruments import QUOTE, asset_row
+from interlock.wire.hyperliquid.instruments import QUOTE, Universe, asset_row
 from interlock.wire.hyperliquid.statuses import type_word
 from interlock.wire.hyperliquid.text import NS_PER_MS, shown, side_letter
 
@@ -183,12 +183,12 @@ def average(order: Order, instrument: Instrument) -> str:
     return format_units(div_half_even(scaled, order.filled * numerator), decimals)
 
 
-def account_state(view: AccountView, instruments: dict[str, Instrument], ts: int) -> Row:
+def account_state(view: AccountView, universe: Universe, ts: int) -> Row:
     """``clearinghouseState``: positions and margin."""
     balance = next(iter(view.balances), None)
     long_short = [position for position in view.positions if position.quantity]
     notional = {
-        position.symbol: instruments[position.symbol].notional(position.mark, position.quantity)
+        position.symbol: universe.of_id(position.symbol).notional(position.mark, position.quantity)
         for position in long_short
     }
     value = balance.margin_balance if balance else 0
@@ -204,7 +204,7 @@ def account_state(view: AccountView, instruments: dict[str, Instrument], ts: int
             {
                 "type": "oneWay",
                 "position": position_row(
-                    position, instruments[position.symbol], notional[position.symbol]
+                    position, universe.of_id(position.symbol), notional[position.symbol]
                 ),
             }
             for position in long_short

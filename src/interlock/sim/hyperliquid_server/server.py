@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import msgspec
 
 from interlock.sim.hyperliquid_server.access import Recover, SignedAction, Unreadable
-from interlock.sim.hyperliquid_server.actions import Actions, length_of
+from interlock.sim.hyperliquid_server.action_words import length_of
+from interlock.sim.hyperliquid_server.actions import Actions
 from interlock.sim.hyperliquid_server.channels import Channels
 from interlock.sim.hyperliquid_server.limits import action_weight, info_weight, rows_weight
 from interlock.sim.hyperliquid_server.market_info import MarketInfo, Question

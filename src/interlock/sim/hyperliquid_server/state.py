@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from interlock.model.instrument import Instrument
-from interlock.sim.hyperliquid_server.access import Access, Recover, Unreadable
+from interlock.sim.hyperliquid_server.access import Access, ActionFault, Recover, Unreadable
 from interlock.sim.hyperliquid_server.limits import Budget, LimitRules, Weights
 from interlock.sim.matching import SelfTrade
 from interlock.sim.venue.core import VenueCore
@@ -23,6 +23,10 @@ HYPERLIQUID_RULES = VenueRules(
     max_orders=1_000,
     max_conditionals=1_000,
 )
+
+
+# Orders whose numbers and cloids are known: of the last hours of a busy venue.
+_NAMES_MAX = 500_000
 
 
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,10 @@ class ServerState:
         self.symbols[order.order_id] = order.symbol
         if order.client_id:
             self.cloids[order.account, order.client_id] = order.order_id
+        # The core forgets old orders too; open ones are told again whenever they change.
+        for names in (self.symbols, self.cloids):
+            if len(names) > _NAMES_MAX:
+                del names[next(iter(names))]  # type: ignore[arg-type]
 
     def find(self, account: str, named: int | str) -> Order | None:
         """An order by number or cloid, open or ended."""
@@ -89,9 +97,12 @@ class ServerState:
             raise Unreadable("coin")
         return self.universe.of_coin(coin)
 
-    def by_id(self) -> dict[str, Instrument]:
-        """Every instrument by its id."""
-        return {item.id: item for item in self.universe.instruments}
+    def asset(self, index: int) -> Instrument:
+        """The instrument of an asset number that a client named."""
+        instrument = self.universe.of_index(index)
+        if instrument is None:
+            raise ActionFault(f"Asset {index} does not exist.")
+        return instrument
 
     def quote(self) -> str:
         """The asset that wallets are kept in."""

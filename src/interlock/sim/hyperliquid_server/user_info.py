@@ -76,7 +76,7 @@ class UserInfo:
                 "assetPositions": [],
                 "time": ms(ts),
             }
-        return rows.account_state(self._state.core.account(account), self._state.by_id(), ts)
+        return rows.account_state(self._state.core.account(account), self._state.universe, ts)
 
     def spot(self, user: str) -> Row:
         """The user's money outside of the perpetuals."""

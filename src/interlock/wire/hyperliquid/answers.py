@@ -33,6 +33,7 @@ from interlock.model.venue import (
 )
 from interlock.wire.http import HttpResponse
 from interlock.wire.hyperliquid import errors, info
+from interlock.wire.hyperliquid.cloids import cloid_of
 from interlock.wire.hyperliquid.streams import Reader
 from interlock.wire.hyperliquid.text import WireFault, decode, units_of
 
@@ -267,8 +268,7 @@ def _query(request: Request, body: bytes, reader: Reader) -> Said:
     match request:
         case OrderQuery():
             content = info.read_order_status(body, universe, cloids)
-            if content is not None and content.instrument != request.instrument:
-                raise WireFault(f"an order of {content.instrument} answers {request.instrument}")
+            _check_same(content, request)
         case OpenOrdersQuery():
             content = info.read_open_orders(body, universe, cloids)
         case FillsQuery():
@@ -280,6 +280,18 @@ def _query(request: Request, body: bytes, reader: Reader) -> Said:
         case _:
             return _timed_query(request, body, reader)
     return Said(verdict=Verdict.ACCEPTED, content=content)
+
+
+def _check_same(order: VenueOrder | None, request: OrderQuery) -> None:
+    """Refuse an answer about another order."""
+    if order is None:
+        return
+    is_same = cloid_of(order.client_order_id) == cloid_of(request.client_order_id)
+    if order.instrument != request.instrument or not is_same:
+        raise WireFault(
+            f"order {order.client_order_id!r} of {order.instrument} answers "
+            f"{request.client_order_id!r} of {request.instrument}"
+        )
 
 
 def _timed_query(request: Request, body: bytes, reader: Reader) -> Said:
