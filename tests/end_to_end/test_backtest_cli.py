@@ -88,6 +88,15 @@ def test_a_run_file_repeats_the_run_to_the_last_unit(home: Path) -> None:
     assert "equal to the recorded one, to the last unit" in shown
 
 
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_at_leverage_one_nothing_is_liquidated(mode: str) -> None:
+    run("new", "my_trend")
+    got = backtest("my_trend.py", *HOURLY, "--set", f"margin_mode={mode}", "--no-save")
+    counters = got["counters"]
+    assert isinstance(counters, dict)
+    assert (counters["fills"] > 0, counters["liquidations"]) == (True, 0)
+
+
 def test_a_flag_changes_what_the_run_file_says(home: Path) -> None:
     run("new", "my_trend")
     first = backtest("my_trend.py", *HOURLY)
@@ -158,7 +167,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no such name": (("ma_kross",), 1, "did you mean ma_cross?"),
     "unknown parameter": (("ma_cross", "-p", "fats=3"), 1, "did you mean fast?"),
     "parameter out of range": (("ma_cross", "-p", "fast=1"), 1, r"fast=1 is outside \[2, 500\]"),
-    "parameter of a wrong type": (("ma_cross", "-p", "fast=x"), 1, "fast='x' is not a int"),
+    "parameter of a wrong type": (("ma_cross", "-p", "fast=x"), 1, "must be a whole number"),
     "range before the data": (("ma_cross", "--from", "2020-01-01"), 1, "choose a later start"),
     "range turned round": (
         ("ma_cross", "--from", "2025-03-01", "--to", "2025-02-01"), 1, "swap them",
@@ -170,6 +179,10 @@ REFUSALS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "file without a symbol": (("ma_cross", "--data", "mine.csv"), 1, "--instrument BTCUSDT-PERP"),
     "cash": (("ma_cross", "--cash", "0"), 1, "cash=0.0 must be at least"),
     "slippage": (("ma_cross", "--slippage", "2bps"), 2, "is not none, fixed:2bps"),
+    "slippage twice": (
+        ("ma_cross", "--slippage", "none", "--slippage-bps", "5"), 2, "leave one away",
+    ),
+    "cap": (("ma_cross", "--volume-cap-pct", "none"), 1, "'none' is not a number or off"),
     "option": (("ma_cross", "--set", "queeu=x"), 1, "'queeu' is not known; there are: cash"),
     "fee": (("ma_cross", "--taker-fee-bps", "0.001"), 1, "taker_fee_bps=0.001 is finer than"),
     "several instruments": (

@@ -134,7 +134,6 @@ OPTIONS = st.builds(
     RunOptions,
     cash=st.sampled_from([100.0, 12_345.678, 1e6]),
     fill=st.sampled_from(["next_open", "same_close"]),
-    slippage=st.sampled_from(["none", "fixed"]),
     slippage_bps=st.sampled_from([0.0, 1.0, 12.34]),
     volume_cap_pct=st.sampled_from([None, 2.5, 100.0]),
     leverage=st.sampled_from([1.0, 2.5, 10.0]),

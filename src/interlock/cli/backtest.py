@@ -189,9 +189,7 @@ def _spec(strategy: str, given: dict[str, Any]) -> tuple[Any, Any]:
         if given[name] not in (None, ())
     }
     options = {option: given[flag] for flag, option in _FLAGS.items() if given[flag] is not None}
-    options |= given["slippage"]
-    if given["slippage_bps"] is not None:
-        options |= {"slippage": "fixed", "slippage_bps": given["slippage_bps"]}
+    options |= _slippage_given(given)
     options |= given["others"]
     spec = replace(
         start,
@@ -205,6 +203,20 @@ def _spec(strategy: str, given: dict[str, Any]) -> tuple[Any, Any]:
     if changes or values or options:
         spec = replace(spec, result_digest="")
     return spec, loaded
+
+
+def _slippage_given(given: dict[str, Any]) -> dict[str, Any]:
+    """The slippage of one flag or the other; both may stand only where they say the same."""
+    model, bps = given["slippage"], given["slippage_bps"]
+    if bps is None:
+        return dict(model)
+    short = {"slippage": "fixed" if bps else "none", "slippage_bps": bps}
+    if model and model != short:
+        raise click.UsageError(
+            f"--slippage-bps {bps:g} is short for --slippage fixed:{bps:g}bps and contradicts the "
+            "--slippage given; leave one away"
+        )
+    return short
 
 
 def _announce(prepared: Any, *, defaulted: bool) -> None:

@@ -126,7 +126,7 @@ def _spec(loaded: Any, given: dict[str, Any]) -> Any:
 
     options = {name: given[name] for name in _OPTIONS if given[name] is not None}
     if given["slippage_bps"] is not None:
-        options |= {"slippage": "fixed", "slippage_bps": given["slippage_bps"]}
+        options["slippage_bps"] = given["slippage_bps"]
     start = RunSpec(strategy=loaded.reference)
     return RunSpec(
         strategy=loaded.reference,

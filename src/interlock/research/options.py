@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from interlock.sim.costs import (
 from interlock.sim.depth import queue_power
 from interlock.strategy.columns import BarColumns, Dataset
 
-_SLIPPAGE: Mapping[str, Callable[[int], Slippage]] = {
+SLIPPAGE: Mapping[str, Callable[[int], Slippage]] = {
     "none": lambda rate: NoSlippage(),
     "fixed": FixedSlippage,
     "volume_share": VolumeShareSlippage,
@@ -35,12 +36,15 @@ class BacktestError(ValueError):
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is made; the plain numbers a person writes, with their unit in the name."""
+    """How a run is made; the plain numbers a person writes, with their unit in the name.
+
+    ``slippage`` left empty is "fixed" where ``slippage_bps`` is given, else "none".
+    """
 
     cash: float = 1_000_000.0
     currency: str = ""
     fill: str = "next_open"
-    slippage: str = "none"
+    slippage: str = ""
     slippage_bps: float = 0.0
     volume_cap_pct: float | None = 2.5
     touch_fills: bool = False
@@ -60,26 +64,39 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     risk_free: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.slippage == "":
+            msgspec.structs.force_setattr(
+                self, "slippage", "fixed" if self.slippage_bps else "none"
+            )
         for name, check in _CHECKS.items():
             value = getattr(self, name)
             if value is not None or name not in _OPTIONAL:
                 check(name, value)
+        if self.slippage == "none" and self.slippage_bps:
+            raise BacktestError(
+                f"slippage='none' contradicts slippage_bps={self.slippage_bps:g}; leave one away"
+            )
 
     def venue(self) -> VenueOptions:
-        """The options of the simulated venue, in integers."""
+        """The options of the simulated venue, in integers.
+
+        A venue's leverage is a whole number, so that of the run is rounded up; the kernel's limits
+        hold the rest.
+        """
         return VenueOptions(
             fill=self.fill,
             touch_fills=self.touch_fills,
             volume_cap_ratio=None
             if self.volume_cap_pct is None
             else parse_units(self.volume_cap_pct, 4),
-            slippage=_SLIPPAGE[self.slippage](bps_rate(self.slippage_bps)),
+            slippage=SLIPPAGE[self.slippage](bps_rate(self.slippage_bps)),
             latency=Latency(
                 order_ns=_ms(self.order_latency_ms),
                 ack_ns=_ms(self.ack_latency_ms),
                 feed_ns=_ms(self.feed_latency_ms),
             ),
             margin_mode=self.margin_mode,
+            leverage=max(1, ceil(self.leverage)),
             liquidation_fee_rate=bps_rate(self.liquidation_fee_bps),
             queue=self.queue,
         )
@@ -209,7 +226,7 @@ _CHECKS: Mapping[str, Check] = {
     "cash": _number(1e-8, _CASH_MAX, decimals=8),
     "currency": _text,
     "fill": _one_of("next_open", "same_close"),
-    "slippage": _one_of(*_SLIPPAGE),
+    "slippage": _one_of(*SLIPPAGE),
     "slippage_bps": _number(0.0, 9_999.99, decimals=2),
     "volume_cap_pct": _number(1e-4, 100.0, decimals=4),
     "touch_fills": _flag,

@@ -9,13 +9,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from interlock.model.units import UnitError
-from interlock.research.options import BacktestError, RunOptions, bps_rate
-from interlock.sim.depth import queue_power
+from interlock.research.options import SLIPPAGE, BacktestError, RunOptions
 
 FORMAT = 1
 OFF = "off"
@@ -26,6 +24,11 @@ _SECTIONS: dict[str, tuple[str, ...] | None] = {
     "options": None,
     "result": ("digest",),
 }
+
+
+# Types by the option they belong to, and what a person calls them.
+_KINDS: Mapping[str, Any] = {item.name: item.type for item in msgspec.structs.fields(RunOptions)}
+_WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 class RunFileError(ValueError):
@@ -140,29 +143,37 @@ def read_options(
         if name not in known:
             raise BacktestError(f"{where} {name!r} is not known; there are: {', '.join(known)}")
     chosen = msgspec.to_builtins(start or RunOptions())
-    chosen.update({name: None if value == OFF else value for name, value in values.items()})
+    chosen.update({name: _converted(name, value, where) for name, value in values.items()})
+    _settle_slippage(chosen, values, where)
     try:
-        made = msgspec.convert(chosen, RunOptions, strict=False)
-    except msgspec.ValidationError as error:
-        raise BacktestError(f"{where} {_first(str(error))}") from None
-    _check_rates(made, where)
-    try:
-        queue_power(made.queue)
-    except ValueError as error:
-        raise BacktestError(f"{where} queue={made.queue!r}: {error}") from None
-    return made
+        return RunOptions(**chosen)
+    except BacktestError as error:
+        raise BacktestError(f"{where} {error}") from None
 
 
-def _check_rates(options: RunOptions, where: str) -> None:
-    """Hold rates to their unit here, where the option still has a name."""
-    for name, value in msgspec.to_builtins(options).items():
-        if name.endswith("_bps") and value is not None:
-            try:
-                bps_rate(value)
-            except UnitError:
-                raise BacktestError(
-                    f"{where} {name}={value!r} is finer than 0.01 basis points; round it"
-                ) from None
+def _converted(name: str, value: Any, where: str) -> Any:
+    """A value as the option has it: "off" is none, and text of a number or flag is read."""
+    kind = _KINDS[name]
+    is_optional = isinstance(None, kind)
+    if value == OFF and is_optional:
+        return None
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        wanted = next(word for known, word in _WORDS.items() if known in (kind, *get_args(kind)))
+        off = " or off" if is_optional else ""
+        raise BacktestError(f"{where} {name}={value!r} is not {wanted}{off}") from None
+
+
+def _settle_slippage(chosen: dict[str, Any], values: Mapping[str, Any], where: str) -> None:
+    """Let one half of the slippage that is named replace both of what it starts from."""
+    model, is_rate_named = values.get("slippage"), "slippage_bps" in values
+    if model is None and is_rate_named and chosen["slippage"] == "none":
+        chosen["slippage"] = ""
+    elif model == "none" and not is_rate_named:
+        chosen["slippage_bps"] = 0.0
+    elif model in SLIPPAGE and model != "none" and not chosen["slippage_bps"] and not is_rate_named:
+        raise BacktestError(f"{where} slippage={model!r} needs its size; add slippage_bps=2")
 
 
 def options_as_written(options: RunOptions) -> dict[str, Any]:
@@ -253,7 +264,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
     return repr(value)
-
-
-def _first(text: str) -> str:
-    return text.replace(" - at `$.", " at `").replace(" - at `$`", "")

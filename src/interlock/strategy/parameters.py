@@ -8,7 +8,12 @@ from typing import Any, ClassVar, get_type_hints
 from interlock.model.units import UnitError
 
 _MISSING: Any = object()
-_TYPES: tuple[type, ...] = (bool, int, float, str)
+_TYPES: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+}
 
 
 class ParameterError(ValueError):
@@ -38,8 +43,7 @@ class Parameter:
             value = float(value)
         if type(value) is not self.type:
             raise ParameterError(
-                f"{owner}: parameter {self.name}={value!r} is a {type(value).__name__}, "
-                f"it must be a {self.type.__name__}"
+                f"{owner}: parameter {self.name}={value!r} must be {self.type_text()}"
             )
         if self.choices is not None and value not in self.choices:
             raise ParameterError(
@@ -53,6 +57,10 @@ class Parameter:
                 "choose a value inside"
             )
         return value
+
+    def type_text(self) -> str:
+        """The type of the values in words."""
+        return _TYPES[self.type]
 
     def range_text(self) -> str:
         """The allowed values as text."""
@@ -117,10 +125,10 @@ def parse_parameter(item: Parameter, text: str) -> Any:
             return {"true": True, "false": False}[text.lower()]
         return item.type(text)
     except (ValueError, KeyError, UnitError):
-        raise ParameterError(
-            f"parameter {item.name}={text!r} is not a {item.type.__name__}; "
-            f"allowed: {item.range_text()}"
-        ) from None
+        message = f"parameter {item.name}={text!r} must be {item.type_text()}"
+        is_open = item.choices is None and item.low is None and item.high is None
+        allowed = "" if is_open else f"; allowed: {item.range_text()}"
+        raise ParameterError(message + allowed) from None
 
 
 def _hints(cls: type) -> dict[str, Any]:

@@ -58,3 +58,19 @@ def test_what_may_be_off_is_none() -> None:
 @pytest.mark.parametrize("queue", ["risk_averse", "proportional", "power", "power:3"])
 def test_queue_models_by_their_names(queue: str) -> None:
     assert RunOptions(queue=queue).venue().queue == queue
+
+
+def test_a_slippage_in_basis_points_is_fixed() -> None:
+    assert (RunOptions().slippage, RunOptions(slippage_bps=50).slippage) == ("none", "fixed")
+    assert RunOptions(slippage_bps=50) == RunOptions(slippage="fixed", slippage_bps=50)
+    assert RunOptions(slippage_bps=50).venue().slippage.distance(10_000, 1, 0) == 50
+
+
+def test_no_slippage_of_some_basis_points_is_refused() -> None:
+    with pytest.raises(BacktestError, match="slippage='none' contradicts slippage_bps=50"):
+        RunOptions(slippage="none", slippage_bps=50)
+
+
+@pytest.mark.parametrize(("leverage", "kept"), [(0.5, 1), (1.0, 1), (1.5, 2), (10.0, 10)])
+def test_the_venue_keeps_margin_by_the_leverage_of_the_run(leverage: float, kept: int) -> None:
+    assert RunOptions(leverage=leverage).venue().leverage == kept

@@ -100,7 +100,12 @@ def test_a_missing_file_says_where_run_files_are(tmp_path: Path) -> None:
     [
         ({"fill": "never"}, "fill='never' must be one of next_open, same_close"),
         ({"slippage_bps": 0.001}, "slippage_bps=0.001 is finer than 0.01 basis points"),
-        ({"leverage": "two"}, "leverage"),
+        ({"leverage": "two"}, "leverage='two' is not a number$"),
+        ({"volume_cap_pct": "none"}, "volume_cap_pct='none' is not a number or off$"),
+        ({"open_orders_max": 1.5}, "open_orders_max=1.5 is not a whole number or off$"),
+        ({"touch_fills": "maybe"}, "touch_fills='maybe' is not true or false$"),
+        ({"slippage": "none", "slippage_bps": 5}, "slippage='none' contradicts slippage_bps=5"),
+        ({"slippage": "square_root"}, "slippage='square_root' needs its size"),
         ({"queue": "best"}, "queue='best'.*use risk_averse, proportional"),
         ({"cash": -1}, "cash=-1.0 must be at least"),
     ],
@@ -113,3 +118,14 @@ def test_options_out_of_range_are_named(values: dict[str, object], message: str)
 def test_options_may_be_given_as_text() -> None:
     got = read_options({"volume_cap_pct": "off", "touch_fills": "true", "cash": "5000"})
     assert (got.volume_cap_pct, got.touch_fills, got.cash) == (None, True, 5000.0)
+
+
+def test_one_half_of_the_slippage_replaces_both() -> None:
+    none, impact = RunOptions(), RunOptions(slippage="square_root", slippage_bps=10)
+    found = [
+        read_options({"slippage_bps": 5}, start=none),
+        read_options({"slippage_bps": 5}, start=impact),
+        read_options({"slippage": "none"}, start=impact),
+    ]
+    pairs = [(item.slippage, item.slippage_bps) for item in found]
+    assert pairs == [("fixed", 5.0), ("square_root", 5.0), ("none", 0.0)]
