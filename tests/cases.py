@@ -10,8 +10,8 @@ Settings: ``perpetual``, ``spot``, ``equity`` (several for several instruments),
 ``funding=ROW:RATE``, ``protection``, and fields of the instrument (``i.``), of the venue (``v.``),
 of its latency in ms (``t.``), of the limits (``l.``), ``slippage=KIND:RATE``, ``ambiguous=COUNT``.
 
-``python -m tests.cases [FILE ...]`` plays the cases and writes the files anew; ``git diff`` then shows which
-rows a change of the code has changed.
+``python -m tests.cases [FILE ...]`` plays the cases and writes the files anew; ``git diff`` then
+shows which rows a change of the code has changed.
 """
 
 from __future__ import annotations
