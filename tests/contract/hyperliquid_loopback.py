@@ -42,16 +42,31 @@ class Loopback:
         users = {MAKER: "maker", ADDRESS: "trader"}
         self.server = HyperliquidServer(self.core, users, recover=recover_address, options=options)
         self.port = 0
+        self._ahead_ns = 0
         self._loop = asyncio.new_event_loop()
         self._sockets: dict[web.WebSocketResponse, Session] = {}
-        self.core.advance(time.time_ns())
+        self.core.advance(self.now())
         for symbol, price in ((BTC, 60_000), (ETH, 2_000)):
-            self.core.set_mark(time.time_ns(), symbol, self.units(symbol, price))
+            self.core.set_mark(self.now(), symbol, self.units(symbol, price))
 
     @property
     def url(self) -> str:
         """Where the server listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    def now(self) -> int:
+        """Venue time, ns."""
+        return time.time_ns() + self._ahead_ns
+
+    def jump(self, hours: int) -> None:
+        """Let hours pass at the venue; sockets hear of nothing but what happened."""
+
+        def ahead() -> None:
+            self._ahead_ns += hours * 3_600 * 10**9
+            for session in self._sockets.values():
+                session.heard_ns = self.now()
+
+        self.call(ahead)
 
     def units(self, symbol: str, price: float) -> int:
         """A price in price units."""
@@ -78,11 +93,11 @@ class Loopback:
             type=OrderType.LIMIT,
             price=self.units(symbol, price),
         )
-        self.call(lambda: self.core.place(time.time_ns(), "maker", ticket))
+        self.call(lambda: self.core.place(self.now(), "maker", ticket))
 
     def mark(self, symbol: str, price: float) -> None:
         """Move the mark price."""
-        self.call(lambda: self.core.set_mark(time.time_ns(), symbol, self.units(symbol, price)))
+        self.call(lambda: self.core.set_mark(self.now(), symbol, self.units(symbol, price)))
 
     def drop_sockets(self) -> None:
         """Cut every socket."""
@@ -124,11 +139,11 @@ class Loopback:
         await runner.cleanup()
 
     def _tick(self) -> None:
-        self.server.run(time.time_ns())
+        self.server.run(self.now())
 
     async def _answer(self, request: web.Request) -> web.Response:
         asked = HttpRequest(method=request.method, path=request.path, body=await request.read())
-        answer = self.server.handle(time.time_ns(), asked, client="127.0.0.1")
+        answer = self.server.handle(self.now(), asked, client="127.0.0.1")
         await self._flush()
         return web.Response(
             status=answer.status,
@@ -139,12 +154,12 @@ class Loopback:
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        session = self.server.connect(time.time_ns(), client="127.0.0.1")
+        session = self.server.connect(self.now(), client="127.0.0.1")
         assert session is not None
         self._sockets[socket] = session
         try:
             async for frame in _texts(socket):
-                self.server.receive(time.time_ns(), session, frame)
+                self.server.receive(self.now(), session, frame)
                 await self._flush()
         finally:
             del self._sockets[socket]

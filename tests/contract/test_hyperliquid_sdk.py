@@ -105,6 +105,53 @@ def test_stops_wait_for_the_mark(venue: Loopback, trader: Exchange) -> None:
     assert "Invalid TP/SL price." in reached["error"]
 
 
+def test_a_batch_is_taken_in_part_and_a_bracket_waits(venue: Loopback, trader: Exchange) -> None:
+    good: Any = {
+        "coin": "BTC",
+        "is_buy": True,
+        "sz": 0.01,
+        "limit_px": 59_000,
+        "order_type": GTC,
+        "reduce_only": False,
+    }
+    answer = trader.bulk_orders([good, {**good, "sz": 0.0001}, {**good, "limit_px": 58_000}])
+    first, second, third = answer["response"]["data"]["statuses"]
+    assert "resting" in first and "resting" in third
+    assert "minimum value of $10" in second["error"]
+    numbers = [first["resting"]["oid"], third["resting"]["oid"], 5]
+    canceled = trader.bulk_cancel([{"coin": "BTC", "oid": number} for number in numbers])
+    *done, gone = canceled["response"]["data"]["statuses"]
+    assert done == ["success", "success"] and "never placed" in gone["error"]
+    stop: Any = {"trigger": {"triggerPx": 59_000, "isMarket": True, "tpsl": "sl"}}
+    exit_row = {**good, "is_buy": False, "order_type": stop, "reduce_only": True}
+    entry = {**good, "limit_px": 60_005}
+    answer = trader.bulk_orders([entry, {**exit_row, "limit_px": 55_000}], grouping="normalTpsl")
+    parent, child = answer["response"]["data"]["statuses"]
+    assert "resting" in parent and child == "waitingForFill"
+    venue.rest(BTC, -1, 60_005, quantity=0.01)
+    venue.mark(BTC, 58_900)
+    assert trader.info.user_state(ADDRESS)["assetPositions"] == []
+
+
+def test_funding_is_paid_by_the_hour(venue: Loopback, trader: Exchange) -> None:
+    trader.market_open("BTC", True, 1)
+    before = float(trader.info.user_state(ADDRESS)["marginSummary"]["accountValue"])
+    info = Info(venue.url, timeout=WAIT)
+    box: queue.Queue[Any] = queue.Queue()
+    info.subscribe({"type": "userFundings", "user": ADDRESS}, box.put)
+    assert box.get(timeout=WAIT)["data"]["isSnapshot"] is True
+    venue.jump(3)
+    paid = trader.info.user_funding_history(ADDRESS, 0)
+    assert len(paid) == 3
+    assert len(trader.info.funding_history("BTC", 0)) == 3
+    told = [box.get(timeout=WAIT)["data"]["fundings"][0]["usdc"] for _ in paid]
+    assert told == [row["delta"]["usdc"] for row in paid]
+    after = float(trader.info.user_state(ADDRESS)["marginSummary"]["accountValue"])
+    assert abs(after - before - sum(float(usdc) for usdc in told)) < 1e-6
+    info.disconnect_websocket()
+    info.session.close()
+
+
 def test_leverage_the_dead_man_and_approvals(trader: Exchange) -> None:
     done = {"status": "ok", "response": {"type": "default"}}
     assert trader.update_leverage(5, "BTC") == done
