@@ -12,7 +12,7 @@ from interlock.model.order import OrderStatus, OrderType, TimeInForce
 from interlock.model.units import div_ceil, div_floor
 from interlock.sim.venue.accounts import INSURANCE, PARTICIPANTS, Account, Holding
 from interlock.sim.venue.conditionals import react
-from interlock.sim.venue.ledger import pay, tell_account
+from interlock.sim.venue.ledger import pay, tell_account, transfer
 from interlock.sim.venue.margin import adl_rank, balance
 from interlock.sim.venue.market import Market, Trading
 from interlock.sim.venue.orders import execute, make_order
@@ -32,7 +32,21 @@ def check(state: VenueState) -> None:
         for asset in list(account.wallets):
             if _cross_in_danger(state, account, asset):
                 _liquidate_cross(state, account, asset)
+            _cover(state, account, asset)
     _unwind(state)
+
+
+def _cover(state: VenueState, account: Account, asset: str) -> None:
+    """The fund pays the debt of an account that has nothing left to sell."""
+    debt = -account.wallets[asset]
+    if debt <= 0 or any(
+        item.quantity and item.position.instrument.quote == asset
+        for item in account.holdings.values()
+    ):
+        return
+    for owner, amount in ((account, debt), (state.accounts[INSURANCE], -debt)):
+        transfer(state, owner, amount, kind="insurance", asset=asset)
+    tell_account(state, account, "liquidation", changes=((asset, debt),), asset=asset)
 
 
 def _isolated_in_danger(state: VenueState, account: Account, holding: Holding) -> bool:

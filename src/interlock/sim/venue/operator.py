@@ -27,7 +27,10 @@ def gap(state: VenueState, market: Market, ratio: float) -> None:
     if not 0 < ratio < 1_000:
         raise VenueError(f"gap ratio {ratio} must be positive; 0.95 is a fall of 5 percent")
     parts = round(ratio * RATE_SCALE)
+    # The mark goes along, so that the bound of market orders does not stop what the gap triggers.
+    market.mark = div_half_even(market.mark * parts, RATE_SCALE)
     market.index = max(1, div_half_even(market.index * parts, RATE_SCALE))
+    market.basis = div_half_even(market.basis * parts, RATE_SCALE)
     if market.pinned:
         market.pinned = max(1, div_half_even(market.pinned * parts, RATE_SCALE))
     flow = state.flows.get(market.symbol)
@@ -35,9 +38,8 @@ def gap(state: VenueState, market: Market, ratio: float) -> None:
     if flow is not None:
         flow.gap(state, market, ratio)
     elif not market.pinned:
-        market.pinned = max(1, div_half_even(market.reference() * parts, RATE_SCALE))
+        market.pinned = market.mark or max(1, market.middle() * parts // RATE_SCALE)
     react(state, market)
-    market.basis = 0
     marks.refresh(state, market)
     react(state, market)
     liquidation.check(state)

@@ -187,3 +187,15 @@ def test_delisting_cancels_and_settles_at_the_mark() -> None:
     assert isinstance(core.place(2 * SECOND, "ann", limit(1, 10, 490_000)), Refused)
     core.resume(2 * SECOND)
     assert core.status(BTC) == "delisted"
+
+
+def test_the_fund_pays_the_debt_of_an_account_with_nothing_left() -> None:
+    core = venue(wallet=300, market_bound=200_000)
+    give(core, "ann", 100)
+    taken(core.place(2, "deep", limit(1, 100, 460_000)))
+    taken(core.place(2, "ann", market(-1, 100, reduce_only=True)))
+    assert wallet(core, "ann") < 0
+    core.advance(2 * SECOND)
+    assert wallet(core, "ann") == 0
+    assert core.payments_since("ann", 0)[-1].kind == "insurance"
+    assert not core.account("ann").balances[0].available
