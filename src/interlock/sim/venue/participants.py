@@ -28,7 +28,9 @@ _T_DEGREES = 12.5
 _SIZE_SPREAD, _TAKER_SPREAD = 1.1, 2.4
 # Share of empty prices in the ladder that a change fills; 0.4 leaves 28 of 100 prices taken.
 _FILL_SHARE = 0.4
-_SAME_SIDE = 0.78
+_SAME_SIDE = 0.85
+# How many times thicker than at the touch a level is at the ladder's mean distance, less one.
+_THICKENING = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class FlowShape:
     best_quantity: int
     level_quantity: int
     taker_quantity: int
-    reach_ticks: int = 60
+    reach_ticks: int = 150
     changes_per_second: float = 600.0
     takers_per_second: float = 15.0
     impact: float = 0.35
@@ -108,6 +110,7 @@ class Participants:
         self._levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
         self._fast = self._slow = self._basis = 0.0
         self._side = 1
+        self._touch = {1: 0, -1: 0}
         self._steps = 0
         self._widen = 0
 
@@ -173,7 +176,11 @@ class Participants:
             for price in [price for price in levels if (price - touch[side]) * side > 0]:
                 crowd.withdraw(market, levels.pop(price))
         for side in (1, -1):
-            price = touch[side]
+            price, old = touch[side], self._touch[side]
+            if price != old and old in self._levels[side]:
+                # Makers follow the touch; what was the best level becomes one of the ladder.
+                self._stand(state, market, side, price=old, mean=self.shape.level_quantity)
+            self._touch[side] = price
             standing = sum([item.quantity for item in market.book.queue(side, price)])
             if standing * 2 < self.shape.best_quantity:
                 self._stand(state, market, side, price=price, mean=self.shape.best_quantity)
@@ -209,7 +216,7 @@ class Participants:
             del levels[price]
             crowd.withdraw(market, number)
         elif price > 0 and draws.uniform() < _FILL_SHARE:
-            thickness = 1.0 + distance / self.shape.reach_ticks
+            thickness = 1.0 + _THICKENING * distance / self.shape.reach_ticks
             median = int(self.shape.level_quantity * thickness)
             self._stand(state, market, side, price=price, mean=median)
 
