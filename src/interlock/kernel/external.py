@@ -40,11 +40,32 @@ def trade(state: State, event: ExternalTraded) -> None:
 
 
 def move_cash(state: State, event: CashMoved) -> None:
-    """Book money that came or went to the account; it changes no strategy's result."""
+    """Book money that came or went to the account; no strategy's equity changes by it."""
+    if event.instrument:
+        _move_basis(state, event)
+        return
     if event.asset == state.currency:
         state.wallet += event.amount
     else:
         state.balances[event.asset] = state.balances.get(event.asset, 0) + event.amount
+
+
+def _move_basis(state: State, event: CashMoved) -> None:
+    """Realized profit and the cost of the open position change by the same amount."""
+    net = state.instruments[event.instrument].net
+    state.wallet += event.amount
+    net.realized += event.amount
+    net.cost += event.amount
+    held = [
+        (owner, position)
+        for owner in state.strategies.values()
+        if (position := owner.positions.get(event.instrument)) is not None and position.quantity
+    ]
+    parts = share_out(event.amount, [abs(position.quantity) for _, position in held])
+    for (owner, position), part in zip(held, parts, strict=True):
+        owner.wallet += part
+        position.realized += part
+        position.cost += part
 
 
 def _charge_account(state: State, slot: InstrumentSlot, event: ExternalTraded) -> None:
@@ -55,9 +76,7 @@ def _charge_account(state: State, slot: InstrumentSlot, event: ExternalTraded) -
         state.balances[event.fee_asset] = state.balances.get(event.fee_asset, 0) - event.fee
 
 
-def _close_holders(
-    state: State, slot: InstrumentSlot, event: ExternalTraded
-) -> tuple[int, int]:
+def _close_holders(state: State, slot: InstrumentSlot, event: ExternalTraded) -> tuple[int, int]:
     """Close the holders of the position in proportion; returns the quantity and fee left over."""
     sign = 1 if event.quantity > 0 else -1
     holders: list[tuple[StrategySlot, Position]] = [

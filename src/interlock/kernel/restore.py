@@ -52,6 +52,8 @@ TIMER_FIRED = "TIMER_FIRED"
 STRATEGIES_STARTED = "STRATEGIES_STARTED"
 STRATEGIES_STOPPED = "STRATEGIES_STOPPED"
 FUNDING = "funding"
+# Profit realized on another part of the cost, because executions came in another order.
+BASIS = "basis"
 
 _Slots = Mapping[str, InstrumentSlot]
 
@@ -121,7 +123,8 @@ def _payment(row: PaymentRow, slots: _Slots) -> Event:
     payment = row.payment
     if payment.kind.lower().startswith(FUNDING) and payment.instrument in slots:
         return FundingPaid(row.ts_event, payment.instrument, 0, 0, payment.amount)
-    return CashMoved(row.ts_event, payment.asset, payment.amount, payment.kind)
+    moved = payment.instrument if payment.kind == BASIS and payment.instrument in slots else ""
+    return CashMoved(row.ts_event, payment.asset, payment.amount, payment.kind, moved)
 
 
 def _adjustment(row: AdjustmentRow, slots: _Slots) -> Event | None:

@@ -156,12 +156,17 @@ class ExternalTraded(msgspec.Struct, frozen=True, array_like=True, tag="external
 
 
 class CashMoved(msgspec.Struct, frozen=True, array_like=True, tag="cash", gc=False):
-    """Money came or went without a trade: ``amount`` money of ``asset``, negative when it went."""
+    """Money came or went without a trade: ``amount`` money of ``asset``, negative when it went.
+
+    With an ``instrument`` it moved between the wallet and the cost of the open position there:
+    the venue released another part of the cost, because it saw the executions in another order.
+    """
 
     ts_event: int
     asset: str
     amount: int
     cause: str
+    instrument: str = ""
 
 
 class ExitDue(msgspec.Struct, frozen=True, array_like=True, tag="exit_due", gc=False):

@@ -65,6 +65,7 @@ class Track(msgspec.Struct):
     is_adopted: bool = False
     cancel: Attempt | None = None
     amend: Attempt | None = None
+    filled: int = 0
     ts_first_fill: int = 0
     ts_closed: int = 0
 
@@ -106,6 +107,9 @@ class Books(msgspec.Struct):
     ts_verified: int = 0
     ts_last: int = 0
     is_started: bool = False
+    # Newest execution per instrument, and instruments whose executions came in another order.
+    newest: dict[str, tuple[int, int]] = {}
+    disordered: dict[str, int] = {}
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -203,9 +207,16 @@ def _transition(books: Books, row: TransitionRow) -> None:
 def _fill(books: Books, row: FillRow) -> None:
     fill = row.fill
     books.trades.setdefault(fill.instrument, {})[fill.trade_id] = max(fill.ts_venue, row.ts_event)
+    moment, last = (fill.ts_venue, fill.trade_id), books.newest.get(fill.instrument, (0, 0))
+    if moment < last:
+        books.disordered[fill.instrument] = row.ts_event
+    books.newest[fill.instrument] = max(moment, last)
     track = books.tracks.get(row.client_order_id)
     if track is not None:
         track.is_seen = True
+        track.filled += fill.quantity
+        if track.filled >= track.spec.quantity:
+            track.ts_closed = track.ts_closed or row.ts_event
         track.ts_first_fill = track.ts_first_fill or row.ts_event
         if fill.venue_order_id and not track.venue_order_id:
             track.venue_order_id = fill.venue_order_id

@@ -6,6 +6,7 @@ from collections import deque
 
 import msgspec
 
+from interlock.kernel.restore import BASIS
 from interlock.model.rows import Difference, PaymentRow, Severity
 from interlock.model.units import MONEY_EXPONENT, format_units
 from interlock.model.venue import Payment
@@ -90,8 +91,10 @@ class Cash:
         del self.suspects[asset]
         is_small = abs(missing) <= settings.cash_tolerance
         cause = "cash_rounding" if is_small else "cash_unexplained"
-        ours = self._ours(asset)
-        self._adjust(asset, missing, cause)
+        ours, disordered = self._ours(asset), self._disordered(asset)
+        if disordered:
+            is_small, cause = True, BASIS
+        self._adjust(asset, missing, cause, instrument=disordered)
         return Difference(
             subject="balance",
             cause=cause,
@@ -101,11 +104,22 @@ class Cash:
             action="booked as an adjustment",
         )
 
-    def _adjust(self, asset: str, amount: int, cause: str) -> None:
+    def _disordered(self, asset: str) -> str:
+        """An open position whose executions came to us in another order than they happened.
+
+        Each order of executions releases the cost in its own parts; the equity is the same.
+        """
+        slots = self.desk.state.instruments
+        for name in self.desk.books.disordered:
+            if slots[name].net.quantity and slots[name].instrument.quote == asset:
+                return name
+        return ""
+
+    def _adjust(self, asset: str, amount: int, cause: str, *, instrument: str = "") -> None:
         self._book(
             Payment(
                 kind=cause,
-                instrument="",
+                instrument=instrument,
                 asset=asset,
                 amount=amount,
                 payment_id=f"{cause}-{self.desk.ledger_seq + 1}",

@@ -228,7 +228,7 @@ class Resolver:
             return True
         if claim.filled > order.filled:
             return False
-        if track.ts_closed:
+        if not order.is_open:
             doubt = self.doubts.get(name)
             return doubt is None or OPEN_THERE not in doubt.why or claim.ended is not None
         return bool(

@@ -175,10 +175,10 @@ class Verbs:
     def _flatten(self) -> None:
         ts, settings = self.desk.ts, self.desk.settings
         is_open = self._close_positions()
-        if not is_open and not self._entries("") and not self._is_asking:
-            if ts >= self._ts_asked + settings.flat_again_ns:
-                self._is_asking = self.asks.ask(PositionsQuery, self._looked)
-                self._ts_asked = ts
+        is_quiet = not is_open and not self._entries("") and not self._is_asking
+        if is_quiet and ts >= self._ts_asked + settings.flat_again_ns:
+            self._is_asking = self.asks.ask(PositionsQuery, self._looked)
+            self._ts_asked = ts
         if ts >= self._ts_shout:
             self._ts_shout = ts + settings.flat_shout_ns
             held = ", ".join(f"{name} {quantity}" for name, quantity in self._held())
