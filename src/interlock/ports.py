@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
-from interlock.model.market import Book, Quote, Trade
-from interlock.model.rows import AnyRow
+from interlock.model.market import Bar, Book, Quote, Trade
+from interlock.model.rows import AnyRow, LedgerRow
 from interlock.model.venue import Request, VenueEvent
 
 
@@ -36,6 +37,10 @@ class StaleLease(LedgerFault):
     """A later holder has the account: whoever gets this must stop at once and send nothing."""
 
 
+class TapeFault(RuntimeError):
+    """The tape misses events; the text says why. Orders do not depend on it."""
+
+
 class Ledger(Protocol):
     """The append-only chain of rows. One writer at a time, by its lease epoch.
 
@@ -43,8 +48,8 @@ class Ledger(Protocol):
     not committed is not durable, and the way on is the start path.
     """
 
-    def append(self, rows: Sequence[AnyRow]) -> int:
-        """Take rows in, in order; returns the sequence of the last. Not durable yet."""
+    def append(self, rows: Sequence[AnyRow | LedgerRow]) -> int:
+        """Take rows in, encoded or not; returns the sequence of the last. Not durable yet."""
         ...
 
     def commit(self) -> int:
@@ -99,16 +104,22 @@ class Snapshots(Protocol):
 class Tape(Protocol):
     """Every market input in the order it entered the kernel, with the ledger's sequence."""
 
-    def write(self, seq: int, event: Any) -> None: ...
+    def write(self, seq: int, event: Any) -> None:
+        """Take an event in that came after the ledger's row ``seq``; it may move on afterwards."""
+        ...
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Out of this process, with every commit of the ledger; raises TapeFault."""
+        ...
 
-    def read(self, after: int) -> Iterator[tuple[int, Any]]: ...
+    def read(self, after: int) -> Iterator[tuple[int, Any]]:
+        """Events that came after the row ``after``, as they were written."""
+        ...
 
     def close(self) -> None: ...
 
 
-MarketEvent = Quote | Trade | Book
+MarketEvent = Bar | Quote | Trade | Book | MarkChanged
 Heard = Callable[[VenueEvent | MarketEvent], None]
 
 
