@@ -43,6 +43,11 @@ class Keys:
             raise ApiFault(-2014, "API-key format invalid.", 401)
         return self.find(given)
 
+    def account_of(self, given: str) -> str:
+        """The account of a key's text, empty when nobody has it."""
+        found = self._keys.get(given)
+        return found.account if found is not None else ""
+
     def find(self, given: str) -> ApiKey:
         """The key by its text."""
         found = self._keys.get(given)

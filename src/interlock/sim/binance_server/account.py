@@ -96,7 +96,7 @@ def _account(state: ServerState, call: Call, *, with_flat: bool) -> dict[str, ob
         "updateTime": 0,
         "multiAssetsMargin": False,
         "tradeGroupId": -1,
-        **views.account_totals(view.balances),
+        **views.account_totals(view.balances, call.now_ms),
     }
     body["positions"] = [
         _account_position(item, instrument)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interlock.model.units import MONEY_EXPONENT, format_units
 from interlock.sim.venue.values import Refusal, Refused
 from interlock.wire.binance.parameters import ApiFault
 
@@ -78,10 +79,10 @@ def fault(refused: Refused, asked: str = "place", side: int = 0) -> ApiFault:
             return ApiFault(-4016, f"Limit price can't be higher than {refused.limit}.")
         return ApiFault(-4024, f"Limit price can't be lower than {refused.limit}.")
     if found is Refusal.MIN_NOTIONAL:
+        least = format_units(int(refused.limit or "0"), MONEY_EXPONENT)
         return ApiFault(
             -4164,
-            f"Order's notional must be no smaller than {refused.limit} "
-            "(unless you choose reduce only).",
+            f"Order's notional must be no smaller than {least} (unless you choose reduce only).",
         )
     code, text = _SPECIAL.get((asked, found)) or _WORDS[found]
     return ApiFault(code, text.format(value=refused.value) if "{" in text else text)

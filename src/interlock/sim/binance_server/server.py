@@ -33,9 +33,14 @@ class BinanceServer:
         self.market = MarketStreams(self.state)
         self.sessions = Sessions(self.state, self.market)
         self.observers: list[Callable[[Event], None]] = []
-        self._routes: Mapping[tuple[str, str], Route] = (
-            ROUTES | CONDITIONAL_ROUTES if self.state.options.conditional_service else ROUTES
-        )
+        self._routes: Mapping[tuple[str, str], Route] = ROUTES
+        self.serve_conditionals(self.state.options.conditional_service)
+
+    def serve_conditionals(self, serves: bool) -> None:
+        """Switch the protocol's version while it runs: stops on a path of their own, or not."""
+        options = self.state.options
+        self.state.options = msgspec.structs.replace(options, conditional_service=serves)
+        self._routes = ROUTES | CONDITIONAL_ROUTES if serves else ROUTES
 
     def handle(self, ts: int, request: HttpRequest, *, address: str = _LOCAL) -> HttpResponse:
         """Answer one request that arrives at ``ts`` from ``address``."""

@@ -259,7 +259,7 @@ def position_fields(view: PositionView, instrument: Instrument) -> dict[str, obj
     }
 
 
-def account_totals(balances: Sequence[BalanceView]) -> dict[str, object]:
+def account_totals(balances: Sequence[BalanceView], now_ms: int) -> dict[str, object]:
     """The sums of an account in its quote currency, and its assets one by one."""
     quote = [item for item in balances if item.asset == "USDT"] or list(balances)
 
@@ -278,11 +278,11 @@ def account_totals(balances: Sequence[BalanceView]) -> dict[str, object]:
         "totalCrossUnPnl": total(item.cross_unrealized for item in quote),
         "availableBalance": total(item.available for item in quote),
         "maxWithdrawAmount": total(item.available for item in quote),
-        "assets": [_asset(item) for item in balances],
+        "assets": [_asset(item, now_ms) for item in balances],
     }
 
 
-def _asset(view: BalanceView) -> dict[str, object]:
+def _asset(view: BalanceView, now_ms: int) -> dict[str, object]:
     return {
         "asset": view.asset,
         "walletBalance": money(view.wallet),
@@ -297,7 +297,8 @@ def _asset(view: BalanceView) -> dict[str, object]:
         "availableBalance": money(view.available),
         "maxWithdrawAmount": money(view.available),
         "marginAvailable": True,
-        "updateTime": 0,
+        # An asset that was never updated has 0 here, and clients leave it out.
+        "updateTime": now_ms,
     }
 
 

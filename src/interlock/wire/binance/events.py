@@ -12,7 +12,7 @@ import msgspec
 
 from interlock.wire.binance.payloads import Level, Time
 
-Count = Annotated[int, msgspec.Meta(ge=-1, lt=2**63)]
+Count = Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]
 
 
 def _named(name: str, default: Any = msgspec.NODEFAULT) -> Any:
@@ -38,7 +38,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: msgspec.Raw | None = None
 
 
-class TradeEvent(StreamPayload, frozen=True):
+class TradeEvent(StreamPayload, frozen=True, kw_only=True):
     """``trade``: one execution of others; ``is_buyer_maker`` means the seller was aggressive."""
 
     traded: Time = _named("T")
@@ -50,7 +50,7 @@ class TradeEvent(StreamPayload, frozen=True):
     is_buyer_maker: bool = _named("m")
 
 
-class AggregateEvent(StreamPayload, frozen=True):
+class AggregateEvent(StreamPayload, frozen=True, kw_only=True):
     """``aggTrade``: executions of one order at one price."""
 
     symbol: str = _named("s")
@@ -64,7 +64,7 @@ class AggregateEvent(StreamPayload, frozen=True):
     is_buyer_maker: bool = _named("m")
 
 
-class TouchEvent(StreamPayload, frozen=True):
+class TouchEvent(StreamPayload, frozen=True, kw_only=True):
     """``bookTicker``: the touch."""
 
     update_id: Count = _named("u")
@@ -76,7 +76,7 @@ class TouchEvent(StreamPayload, frozen=True):
     ask_quantity: str = _named("A")
 
 
-class DepthEvent(StreamPayload, frozen=True):
+class DepthEvent(StreamPayload, frozen=True, kw_only=True):
     """``depthUpdate``: levels with their quantity as it is now; 0 removes a level."""
 
     traded: Time = _named("T")
@@ -88,7 +88,7 @@ class DepthEvent(StreamPayload, frozen=True):
     asks: tuple[Level, ...] = _named("a")
 
 
-class MarkEvent(StreamPayload, frozen=True):
+class MarkEvent(StreamPayload, frozen=True, kw_only=True):
     """``markPriceUpdate``: mark, index, funding."""
 
     symbol: str = _named("s")
@@ -121,7 +121,7 @@ class KlineBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ignored: str = _named("B", "0")
 
 
-class KlineEvent(StreamPayload, frozen=True):
+class KlineEvent(StreamPayload, frozen=True, kw_only=True):
     """``kline``."""
 
     symbol: str = _named("s")
@@ -142,7 +142,7 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trigger: str = _named("sp", "0")
     execution: str = _named("x")
     status: str = _named("X")
-    order_id: Annotated[int, msgspec.Meta(ge=1, lt=2**63)] = _named("i")
+    order_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = _named("i")
     last_quantity: str = _named("l")
     filled: str = _named("z")
     last_price: str = _named("L")
@@ -170,7 +170,7 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expiry_reason: str = _named("er", "0")
 
 
-class OrderUpdate(StreamPayload, frozen=True):
+class OrderUpdate(StreamPayload, frozen=True, kw_only=True):
     """``ORDER_TRADE_UPDATE``."""
 
     traded: Time = _named("T")
@@ -208,7 +208,7 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     positions: tuple[PositionBody, ...] = _named("P", ())
 
 
-class AccountUpdate(StreamPayload, frozen=True):
+class AccountUpdate(StreamPayload, frozen=True, kw_only=True):
     """``ACCOUNT_UPDATE``."""
 
     traded: Time = _named("T")
@@ -219,7 +219,7 @@ class AlgoBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The conditional order of an ``ALGO_UPDATE``; ``child_id`` is the order its trigger made."""
 
     client_id: str = _named("caid")
-    algo_id: Annotated[int, msgspec.Meta(ge=1, lt=2**63)] = _named("aid")
+    algo_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = _named("aid")
     algo_type: str = _named("at", "CONDITIONAL")
     type: str = _named("o")
     symbol: str = _named("s")
@@ -245,7 +245,7 @@ class AlgoBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = _named("rm", None)
 
 
-class AlgoUpdate(StreamPayload, frozen=True):
+class AlgoUpdate(StreamPayload, frozen=True, kw_only=True):
     """``ALGO_UPDATE``."""
 
     traded: Time = _named("T")

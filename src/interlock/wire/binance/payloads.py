@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-Id = Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
-Time = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Level = tuple[str, str]
 
 
@@ -20,14 +20,14 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=Fals
     """A JSON object with names in camel case."""
 
 
-class ErrorPayload(Payload, frozen=True):
+class ErrorPayload(Payload, frozen=True, kw_only=True):
     """What went wrong, in the venue's words."""
 
     code: int
     msg: str
 
 
-class OrderPayload(Payload, frozen=True):
+class OrderPayload(Payload, frozen=True, kw_only=True):
     """An order; ``time`` is set by reads only."""
 
     order_id: Id
@@ -59,7 +59,7 @@ class OrderPayload(Payload, frozen=True):
     price_rate: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class AlgoPayload(Payload, frozen=True):
+class AlgoPayload(Payload, frozen=True, kw_only=True):
     """A conditional order; ``actual_order_id`` names the order that its trigger made."""
 
     algo_id: Id
@@ -91,7 +91,7 @@ class AlgoPayload(Payload, frozen=True):
     actual_price: str | None = "0"
 
 
-class AlgoCanceledPayload(Payload, frozen=True):
+class AlgoCanceledPayload(Payload, frozen=True, kw_only=True):
     """The answer to the cancel of a conditional order."""
 
     algo_id: Id
@@ -100,14 +100,14 @@ class AlgoCanceledPayload(Payload, frozen=True):
     msg: str = "success"
 
 
-class DonePayload(Payload, frozen=True):
+class DonePayload(Payload, frozen=True, kw_only=True):
     """The answer to a setting."""
 
     code: int = 200
     msg: str = "success"
 
 
-class TradePayload(Payload, frozen=True):
+class TradePayload(Payload, frozen=True, kw_only=True):
     """One execution of the account."""
 
     id: Id
@@ -126,7 +126,7 @@ class TradePayload(Payload, frozen=True):
     realized_pnl: str = "0"
 
 
-class BalancePayload(Payload, frozen=True):
+class BalancePayload(Payload, frozen=True, kw_only=True):
     """The wallet of one asset, as ``balance`` lists it."""
 
     asset: str
@@ -140,7 +140,7 @@ class BalancePayload(Payload, frozen=True):
     update_time: Time = 0
 
 
-class PositionPayload(Payload, frozen=True):
+class PositionPayload(Payload, frozen=True, kw_only=True):
     """A position as ``v3/positionRisk`` lists it."""
 
     symbol: str
@@ -165,7 +165,7 @@ class PositionPayload(Payload, frozen=True):
     update_time: Time = 0
 
 
-class OldPositionPayload(PositionPayload, frozen=True):
+class OldPositionPayload(PositionPayload, frozen=True, kw_only=True):
     """A position as ``v2/positionRisk`` lists it."""
 
     leverage: str = "20"
@@ -175,7 +175,7 @@ class OldPositionPayload(PositionPayload, frozen=True):
     isolated: bool = False
 
 
-class IncomePayload(Payload, frozen=True):
+class IncomePayload(Payload, frozen=True, kw_only=True):
     """A line of the account's income."""
 
     income_type: str
@@ -198,20 +198,20 @@ class DepthPayload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     traded: Time = msgspec.field(name="T", default=0)
 
 
-class TimePayload(Payload, frozen=True):
+class TimePayload(Payload, frozen=True, kw_only=True):
     """The venue's clock, ms."""
 
-    server_time: Annotated[int, msgspec.Meta(gt=0, lt=2**53)]
+    server_time: Annotated[int, msgspec.Meta(gt=0, le=2**53 - 1)]
 
 
-class DeadManPayload(Payload, frozen=True):
+class DeadManPayload(Payload, frozen=True, kw_only=True):
     """The countdown that was armed; the venue writes the number as text."""
 
     symbol: str
     countdown_time: str | int
 
 
-class BracketPayload(Payload, frozen=True):
+class BracketPayload(Payload, frozen=True, kw_only=True):
     """One tier of leverage."""
 
     bracket: int
@@ -222,7 +222,7 @@ class BracketPayload(Payload, frozen=True):
     cum: float
 
 
-class BracketsPayload(Payload, frozen=True):
+class BracketsPayload(Payload, frozen=True, kw_only=True):
     """The tiers of one symbol."""
 
     symbol: str
@@ -230,7 +230,7 @@ class BracketsPayload(Payload, frozen=True):
     notional_coef: float = 1.0
 
 
-class CommissionPayload(Payload, frozen=True):
+class CommissionPayload(Payload, frozen=True, kw_only=True):
     """The account's fees in one symbol."""
 
     symbol: str
@@ -238,7 +238,7 @@ class CommissionPayload(Payload, frozen=True):
     taker_commission_rate: str
 
 
-class SymbolPayload(Payload, frozen=True):
+class SymbolPayload(Payload, frozen=True, kw_only=True):
     """One symbol of ``exchangeInfo``; filters are open objects, because each type has its own."""
 
     symbol: str
@@ -268,7 +268,7 @@ class SymbolPayload(Payload, frozen=True):
     permission_sets: tuple[str, ...] = ()
 
 
-class ExchangePayload(Payload, frozen=True):
+class ExchangePayload(Payload, frozen=True, kw_only=True):
     """``exchangeInfo``."""
 
     symbols: tuple[SymbolPayload, ...]
