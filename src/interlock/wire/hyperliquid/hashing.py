@@ -86,7 +86,10 @@ def connection_id(
     action: object, *, nonce: int, vault: str | None = None, expires_ms: int | None = None
 ) -> bytes:
     """The hash of an L1 action; the order of its keys is part of it."""
-    data = msgspec.msgpack.encode(action) + _uint64(nonce)
+    try:
+        data = msgspec.msgpack.encode(action) + _uint64(nonce)
+    except (OverflowError, TypeError, UnicodeError) as error:
+        raise WireFault(f"the action cannot be hashed: {error}") from None
     data += b"\x00" if vault is None else b"\x01" + address_bytes(vault)
     if expires_ms is not None:
         data += b"\x00" + _uint64(expires_ms)

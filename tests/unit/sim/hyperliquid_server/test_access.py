@@ -12,6 +12,7 @@ from interlock.sim.hyperliquid_server.limits import LimitRules
 from interlock.sim.hyperliquid_server.state import ServerOptions
 from interlock.wire.http import HttpRequest
 from interlock.wire.hyperliquid.hashing import user_digest
+from interlock.wire.hyperliquid.text import WireFault
 from tests.unit.sim.hyperliquid_server.desk import (
     ANN,
     BOB,
@@ -205,10 +206,24 @@ def test_no_signed_action_brings_the_server_down(kind: str, content: object) -> 
     fields = content if isinstance(content, dict) else {"orders": content, "cancels": content}
     try:
         body = msgspec.json.encode(DESK.signed({**fields, "type": kind}))
-    except (UnicodeEncodeError, OverflowError):
+    except (UnicodeEncodeError, WireFault):
         return
     response = DESK.server.handle(DESK.ts, HttpRequest(method="POST", path="/exchange", body=body))
     assert response.status in (200, 422)
+
+
+@pytest.mark.parametrize("number", ["1e999", str(2**64), str(2**200), '"\\ud800"', "-1", "1.5"])
+@pytest.mark.parametrize("place", ["asset", "nonce", "expiresAfter", "v"])
+def test_numbers_out_of_range_are_unreadable_or_refused(number: str, place: str) -> None:
+    fields = {"asset": "1", "nonce": str(NOW), "expiresAfter": "null", "v": "27", place: number}
+    body = (
+        '{{"action":{{"type":"updateLeverage","asset":{asset},"isCross":true,"leverage":5}},'
+        '"nonce":{nonce},"signature":{{"r":"0x1","s":"0x2","v":{v}}},'
+        '"vaultAddress":null,"expiresAfter":{expiresAfter}}}'
+    ).format(**fields)
+    request = HttpRequest(method="POST", path="/exchange", body=body.encode())
+    response = Desk().server.handle(START, request)
+    assert response.status == 422 or b'"err"' in response.body
 
 
 def test_paths_and_methods_that_do_not_exist() -> None:
