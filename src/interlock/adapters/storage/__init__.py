@@ -3,6 +3,7 @@
 from interlock.adapters.storage.database import Database
 from interlock.adapters.storage.leases import SqlLeases
 from interlock.adapters.storage.ledger import SqlLedger, open_ledger, prepare, read_rows
+from interlock.adapters.storage.rebuild import rebuild
 from interlock.adapters.storage.snapshots import FolderSnapshots
 from interlock.adapters.storage.verification import Verified, verify
 
@@ -15,5 +16,6 @@ __all__ = [
     "open_ledger",
     "prepare",
     "read_rows",
+    "rebuild",
     "verify",
 ]

@@ -84,7 +84,13 @@ class Database:
     @property
     def exists(self) -> bool:
         """Whether there is a file; a server's database exists."""
-        return self.path is None or (self.path.exists() and self.path.stat().st_size > 0)
+        try:
+            return self.path is None or (self.path.exists() and self.path.stat().st_size > 0)
+        except OSError as error:
+            remedy = _REMEDIES[sqlite3.SQLITE_CANTOPEN]
+            raise LedgerFault(
+                f"{self.name} cannot be reached: {error.strerror}; {remedy}"
+            ) from error
 
     def connect(self) -> Any:
         """A bare connection of the driver, which begins and ends transactions only when told."""
@@ -103,6 +109,8 @@ class Database:
             raise self._fault(what, error.orig or error) from error
         except self._driver_error as error:
             raise self._fault(what, error) from error
+        except UnicodeDecodeError as error:
+            raise LedgerFault(f"{self.name} {what}: its text is damaged; {_RESTORE}") from error
 
     def _engine(self) -> Engine:
         url = self.url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import error as StructError
 from typing import Any
 
 from interlock.adapters.storage.chain import GENESIS, link
@@ -90,9 +91,14 @@ def _checked_row(database: Database, record: Any, wanted: int, before: bytes) ->
     seq, ts, kind, key, epoch, body, digest = record
     if seq != wanted:
         raise BrokenChain(database.name, wanted, f"is missing; the next one is {seq}")
-    row = LedgerRow(ts_event=ts, kind=kind, key=key, body=bytes(body))
-    digest = bytes(digest)
-    if link(before, seq, row, epoch=epoch) != digest:
+    try:
+        row = LedgerRow(ts_event=ts, kind=kind, key=key, body=bytes(body))
+        digest = bytes(digest)
+        is_intact = link(before, seq, row, epoch=epoch) == digest
+    except (AttributeError, TypeError, ValueError, StructError):
+        # A damaged record can hold values of another type.
+        is_intact = False
+    if not is_intact:
         raise BrokenChain(database.name, seq, "does not match its digest: it was changed")
     return StoredRow(seq=seq, digest=digest, row=row)
 

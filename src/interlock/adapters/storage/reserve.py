@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from interlock.adapters.system import free_bytes
@@ -30,13 +29,13 @@ class Reserve:
         """Set the space aside where there is plenty; a full disk is the next commit's to report."""
         if self._path.exists() or free_bytes(self._path.parent) < 4 * self._size:
             return
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # Written, not only allocated: some file systems give no blocks before.
-            for _ in range(self._size // len(_BLOCK)):
-                os.write(descriptor, _BLOCK)
-        finally:
-            os.close(descriptor)
+            with self._path.open("wb") as file:
+                # Written, not only allocated: some file systems give no blocks before.
+                for _ in range(self._size // len(_BLOCK)):
+                    file.write(_BLOCK)
+        except OSError:
+            self._path.unlink(missing_ok=True)
 
 
 _BLOCK = bytes(1024 * 1024)
