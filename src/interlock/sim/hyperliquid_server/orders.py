@@ -68,6 +68,8 @@ _TEXTS = {
     Refusal.UNKNOWN_ORDER: errors.GONE,
     Refusal.IN_LIQUIDATION: errors.MARGIN,
 }
+# No price or size goes beyond what 64 bits with the venue's eight decimals hold.
+_UNITS_MAX = 10**15
 # Texts that the venue ends with the number of the asset.
 _PLAIN = (errors.GONE, errors.LEVERAGE)
 
@@ -135,9 +137,12 @@ def _typed(ticket: OrderTicket, words: OrderWords, instrument: Instrument) -> Or
 
 def _number(text: str, exponent: int, fault: str) -> int:
     try:
-        return units_of(text, exponent)
+        units = units_of(text, exponent)
     except WireFault:
         raise OrderFault(fault) from None
+    if abs(units) > _UNITS_MAX:
+        raise OrderFault(fault)
+    return units
 
 
 def slot_of(order: Order, instrument: Instrument, asset: int) -> object:

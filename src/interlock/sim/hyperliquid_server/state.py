@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from interlock.model.instrument import Instrument
@@ -60,6 +62,8 @@ class ServerState:
         self.symbols: dict[int, str] = {}
         self.cloids: dict[tuple[str, str], int] = {}
         self.group = 0
+        # The hook of query lag: reads ask it whether an order is visible yet.
+        self.sees: Callable[[int, str, Order], bool] = lambda ts, read, order: True
         self.universe = Universe(())
         self.refresh()
 

@@ -87,8 +87,13 @@ class UserInfo:
     def open_orders(self, user: str, *, is_long: bool = False) -> list[Row]:
         """Open orders, newest first."""
         account = self._state.access.account(user)
-        orders = self._state.core.open_orders(account) if account is not None else []
-        return [self._order(order, is_long=is_long) for order in reversed(orders)]
+        core, sees = self._state.core, self._state.sees
+        orders = core.open_orders(account) if account is not None else []
+        return [
+            self._order(order, is_long=is_long)
+            for order in reversed(orders)
+            if sees(core.now, "open_orders", order)
+        ]
 
     def fills(self, user: str, start: int = 0) -> list[Row]:
         """Fills at and after ``start`` ns, newest first."""
@@ -183,7 +188,7 @@ class UserInfo:
             raise Unreadable("oid")
         account = self._state.access.account(user)
         order = self._state.find(account, named) if account is not None else None
-        if order is None:
+        if order is None or not self._state.sees(ts, "order", order):
             return {"status": "unknownOid"}
         return {"status": "order", "order": rows.status_row(order, self._order(order))}
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
 from interlock.model.venue import (
     BalancesQuery,
@@ -334,3 +337,78 @@ def test_equal_calls_give_equal_answers() -> None:
         return session.take()
 
     assert course() == course()
+
+
+NUMBERS = st.sampled_from(
+    ["0", "-1", "0.01", "1", "59000", "60010", "61000", "60000.5", "1e5", "NaN", "", "9" * 39]
+)
+TYPES = st.sampled_from(["Alo", "Ioc", "Gtc"]).map(lambda tif: {"limit": {"tif": tif}}) | st.builds(
+    lambda price, tpsl, is_market: trigger(price, tpsl, is_market=is_market),
+    NUMBERS,
+    st.sampled_from(["tp", "sl"]),
+    st.booleans(),
+)
+ROWS = st.builds(
+    lambda side, price, size, reduce, kind: row(b=side, p=price, s=size, r=reduce, t=kind),
+    st.booleans(),
+    NUMBERS,
+    NUMBERS,
+    st.booleans(),
+    TYPES,
+)
+ACTIONS = (
+    st.builds(
+        lambda rows, grouping: {"type": "order", "orders": rows, "grouping": grouping},
+        st.lists(ROWS, max_size=3),
+        st.sampled_from(["na", "normalTpsl", "positionTpsl"]),
+    )
+    | st.builds(
+        lambda oid, order: {"type": "batchModify", "modifies": [{"oid": oid, "order": order}]},
+        st.integers(1_000, 1_030),
+        ROWS,
+    )
+    | st.builds(
+        lambda oid: {"type": "cancel", "cancels": [{"a": 1, "o": oid}]}, st.integers(1_000, 1_030)
+    )
+    | st.builds(
+        lambda leverage, cross: {
+            "type": "updateLeverage",
+            "asset": 1,
+            "isCross": cross,
+            "leverage": leverage,
+        },
+        st.integers(-1, 60),
+        st.booleans(),
+    )
+    | st.builds(
+        lambda amount: {
+            "type": "updateIsolatedMargin",
+            "asset": 1,
+            "isBuy": True,
+            "ntli": amount,
+        },
+        st.integers(-(2**60), 2**60),
+    )
+)
+
+
+@given(st.lists(ACTIONS, max_size=12))
+def test_no_course_of_actions_breaks_the_server_or_the_books(
+    actions: list[dict[str, object]],
+) -> None:
+    desk, trader = stage()
+    session = listen(desk, "userFills", "orderUpdates")
+    for number, action in enumerate(actions):
+        desk.act(action)
+        desk.core.set_mark(desk.ts, BTC, 600_000 + (-1) ** number * 400 * number)
+        desk.wait(100)
+    truth = desk.core.account("ann")
+    held = sum(position.quantity for position in truth.positions)
+    told = [item.fill for item in heard(trader, session) if isinstance(item, FillSeen)]
+    assert sum(fill.side * fill.quantity for fill in told) == held
+    (balance,) = trader.ask(BalancesQuery(request_id=9)).content
+    assert balance.wallet == truth.balances[0].wallet
+    opened = trader.ask(OpenOrdersQuery(request_id=9)).content
+    assert {int(order.venue_order_id) for order in opened} == {
+        order.order_id for order in desk.core.open_orders("ann")
+    }
