@@ -25,7 +25,7 @@ REPOSITORY = process.REPOSITORY
 RESULTS = REPOSITORY / "bench" / "results" / "latest.json"
 # A choice of works must not replace the record that the documentation's table was made from.
 CHOICE = RESULTS.with_name("choice.json")
-PAGE = REPOSITORY / "docs" / "performance.md"
+PAGES = (REPOSITORY / "README.md", REPOSITORY / "docs" / "performance.md")
 MINUTES = 9.5
 ROUNDS = 3
 
@@ -118,6 +118,13 @@ def save(path: Path, measured: Measured, facts: dict[str, Any]) -> None:
     partial.replace(path)
 
 
+def write_pages(pages: Sequence[Path], block: str) -> None:
+    """Put the table into every page that shows it, and say where it went."""
+    for page in pages:
+        done = table.write_into(page, block)
+        print(f"written: {page}" if done else f"{page} has no {table.BEGIN} ... {table.END}")
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     names = [each.name for each in COMPARISONS]
@@ -159,9 +166,7 @@ def main(arguments: Sequence[str]) -> int:
     print("\n" + block)
     print(f"written: {path.relative_to(REPOSITORY)}")
     if not options.only:
-        done = table.write_into(PAGE, block)
-        where = PAGE.relative_to(REPOSITORY)
-        print(f"written: {where}" if done else f"{where} has no {table.BEGIN} ... {table.END}")
+        write_pages(PAGES, block)
     bad = [
         f"{comparison.name} {label}"
         for comparison, lines in measured

@@ -148,18 +148,23 @@ def test_a_file_says_what_is_assumed_of_it(home: Path) -> None:
     assert "assumed of BTCUSDT.FILE: tick 0.1" in " ".join(shown.split())
 
 
-def test_the_catalog_brings_funding_along(home: Path) -> None:
+@pytest.mark.parametrize("step", ["", ":1m"])
+def test_the_catalog_brings_funding_along(home: Path, step: str) -> None:
     identity = "BTCUSDT-PERP.BINANCE"
     funding = home / "funding.csv"
     rows = [f"2024-01-0{day}T{hour:02d}:00:00Z,0.0001" for day in (1, 2) for hour in (0, 8, 16)]
     funding.write_text("\n".join(["time,funding_rate", *rows]) + "\n")
     known = ("--instrument", identity)
     run("data", "import", csv(home / "bars.csv"), *known, "--tick", "0.1", "--lot", "0.001")
-    shown = run("backtest", "ma_cross", "--data", f"{identity}:1m", "--no-save").output
+    shown = run("backtest", "ma_cross", "--data", f"{identity}{step}", "--no-save").output
     assert "no funding in the catalog" in shown
     run("data", "import", funding, *known)
-    shown = run("backtest", "ma_cross", "--data", f"{identity}:1m", "--no-save").output
-    assert "funding comes along from the catalog" in shown
+    chosen = ("--data", f"{identity}{step}", "--no-save")
+    assert "funding comes along from the catalog" in run("backtest", "ma_cross", *chosen).output
+    # No funding instant lies in one quiet hour.
+    hour = ("--from", "2024-01-01T01:00", "--to", "2024-01-01T02:00")
+    shown = run("backtest", "ma_cross", "-p", "fast=2", "-p", "slow=5", *chosen, *hour).output
+    assert "no funding in this range: the run pays none" in shown
 
 
 REFUSALS: dict[str, tuple[tuple[str, ...], int, str]] = {

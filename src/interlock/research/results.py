@@ -25,6 +25,7 @@ FORMAT = 1
 DONE = "DONE"
 REPORT = "report.html"
 _FRAMES = ("orders", "fills", "equity", "round_trips", "bars")
+_STAMP = re.compile(r"-(\d{8}-\d{6})-[0-9a-f]{8}$")
 _FILL_KEYS = ("ts", "instrument", "side", "quantity_units", "price_units", "fee_units")
 
 
@@ -41,6 +42,7 @@ class RunSummary:
     complete: bool
     synthetic: bool | None = None
     ran_at: str = ""
+    ran_ns: int = 0
     strategy: str = ""
     instruments: tuple[str, ...] = ()
     first_ts: int | None = None
@@ -114,7 +116,7 @@ def _write(
     ran_at = text.moment(when_ns)
     _dump(folder / "config.json", dict(result.config))
     (folder / "run.toml").write_text(run_toml, encoding="utf-8")
-    _dump(folder / "metrics.json", _metrics_file(result, ran_at=ran_at))
+    _dump(folder / "metrics.json", _metrics_file(result, when_ns=when_ns))
     _dump(
         folder / "digest.json",
         {
@@ -134,12 +136,13 @@ def _write(
     partial.rename(folder / DONE)
 
 
-def _metrics_file(result: BacktestResult, *, ran_at: str) -> dict[str, Any]:
+def _metrics_file(result: BacktestResult, *, when_ns: int) -> dict[str, Any]:
     ts = result.equity["ts"]
     values = {name: result.metrics.get(name) for name in DEFINITIONS}
     return {
         "summary": {
-            "ran_at": ran_at,
+            "ran_at": text.moment(when_ns),
+            "ran_ns": when_ns,
             "strategy": report.strategy_name(result.config),
             "instruments": report.instrument_names(result),
             "first_ts": None if ts.is_empty() else int(ts[0]),
@@ -188,7 +191,7 @@ def list_runs(root: Path) -> list[RunSummary]:
     if not root.is_dir():
         return []
     runs = [_summary(folder) for folder in root.iterdir() if _is_run(folder)]
-    return sorted(runs, key=lambda run: (run.ran_at, run.id), reverse=True)
+    return sorted(runs, key=lambda run: (run.complete, run.ran_ns, run.id), reverse=True)
 
 
 def find(root: Path, name: str) -> Path:
@@ -262,6 +265,15 @@ def _is_run(folder: Path) -> bool:
     )
 
 
+def _stamped_ns(name: str) -> int:
+    """The second in a run's id as ns UTC, 0 where the id has none."""
+    found = _STAMP.search(name)
+    if found is None:
+        return 0
+    when = datetime.datetime.strptime(found.group(1) + "+0000", "%Y%m%d-%H%M%S%z")
+    return int(when.timestamp()) * 1_000_000_000
+
+
 def _summary(folder: Path) -> RunSummary:
     if not (folder / DONE).exists():
         return RunSummary(folder.name, folder, complete=False)
@@ -276,6 +288,7 @@ def _summary(folder: Path) -> RunSummary:
         complete=True,
         synthetic=digest.get("synthetic"),
         ran_at=about["ran_at"],
+        ran_ns=about.get("ran_ns") or _stamped_ns(folder.name),
         strategy=about["strategy"],
         instruments=tuple(about["instruments"]),
         first_ts=about["first_ts"],

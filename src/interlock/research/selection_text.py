@@ -191,7 +191,7 @@ def _with_funding(
     notes: list[str] = []
     for name in dict.fromkeys(item.instrument for item in chosen):
         entries = {item.name for item in chosen if item.instrument == name}
-        if entries & {"", "funding"} or not catalog.instrument(name).funding_interval_ns:
+        if "funding" in entries or not catalog.instrument(name).funding_interval_ns:
             continue
         if "funding" not in catalog.names(name):
             notes.append(f"{name} has no funding in the catalog: the run pays none")
@@ -200,10 +200,21 @@ def _with_funding(
             catalog.funding(name, request.start, end=request.end)
         except NotFound:
             notes.append(f"{name} has no funding in this range: the run pays none")
+            chosen = _without_funding(chosen, name, catalog)
             continue
-        chosen.append(Selection(name, "funding"))
+        if "" not in entries:
+            chosen.append(Selection(name, "funding"))
         notes.append(f"{name}: funding comes along from the catalog")
     return chosen, notes
+
+
+def _without_funding(chosen: Sequence[Selection], name: str, catalog: Catalog) -> list[Selection]:
+    """The selections with everything of an instrument spelled out but its funding."""
+    others = [Selection(name, item) for item in catalog.names(name) if item != "funding"]
+    kept: list[Selection] = []
+    for item in chosen:
+        kept += others if item == Selection(name) else [item]
+    return kept
 
 
 # ---------------------------------------------------------------- files

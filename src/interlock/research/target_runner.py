@@ -135,6 +135,10 @@ class TargetRunner(Strategy):
             return None
         return self._decide(bar, next(self._records(row, row + 1)))
 
+    def on_stop(self) -> None:
+        """Let go of the columns: what follows a run needs the room."""
+        self._features, self._views, self._ready = {}, [], b""
+
     def scan(self, low: int, high: int) -> int:
         """The first row from ``low`` on which this acts with the position it has, else ``high``.
 
@@ -190,7 +194,8 @@ class TargetRunner(Strategy):
 
         return StrategyError(
             f"{type(self.subject).__name__}.target returned NaN on the bar of {iso(bar.ts_open)} "
-            f"(row {bar._row} of {bar.instrument.id}, close {bar.close:g}); "
+            f"(row {bar._row} of {bar.instrument.id}, "
+            f"close {bar.instrument.price_text(bar.close_units)} {bar.instrument.quote}); "
             "return a number, or the position to leave it as it is"
         )
 

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, ClassVar, Literal, Protocol
 
 from interlock.model.events import Report
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.order import OrderSpec, OrderType, TimeInForce
-from interlock.model.units import RATE_SCALE, to_decimal
+from interlock.strategy.amounts import (
+    Number,
+    StrategyError,
+    exposure_units,
+    price_units,
+    quantity_units,
+    signed_quantity_units,
+)
 from interlock.strategy.intents import Amend, Cancel, CancelAll, Intent, Place, Target, Timer
 from interlock.strategy.parameters import Parametrized
 from interlock.strategy.view import Fill, View
 
-Number = int | float | str | Decimal
-
-
-class StrategyError(RuntimeError):
-    """A strategy asked for something that has no meaning."""
+__all__ = [
+    "STEPS",
+    "Followed",
+    "Indicator",
+    "Number",
+    "Strategy",
+    "StrategyError",
+    "TargetStrategy",
+    "exposure_units",
+    "price_units",
+    "quantity_units",
+    "signed_quantity_units",
+    "timeframe_ns",
+]
 
 
 class Indicator(Protocol):
@@ -414,43 +429,6 @@ def timeframe_ns(name: str) -> int:
     if name not in STEPS:
         raise StrategyError(f"time frame {name!r} is not one of {', '.join(STEPS)}")
     return STEPS[name]
-
-
-def price_units(instrument: Instrument, price: Number, *, up: bool) -> int:
-    """A valid order price in units; ``up`` rounds a price between ticks to the higher one."""
-    if isinstance(price, float):
-        exact = price * 10.0**instrument.price_exponent
-        units = round(exact)
-        # A float a hair off a unit is that unit; anything further off is between two.
-        if abs(exact - units) > 1e-6 * max(1.0, abs(exact) * 1e-9):
-            units = int(exact // 1) + (1 if up else 0)
-    else:
-        scaled = to_decimal(price).scaleb(instrument.price_exponent)
-        units = int(scaled.to_integral_value("ROUND_CEILING" if up else "ROUND_FLOOR"))
-    return instrument.round_price(units, up=up)
-
-
-def quantity_units(instrument: Instrument, quantity: Number) -> int:
-    """A quantity in units, toward zero to the lot; a float a hair below a lot is that lot."""
-    return abs(signed_quantity_units(instrument, quantity))
-
-
-def signed_quantity_units(instrument: Instrument, quantity: Number) -> int:
-    """A signed quantity in units, toward zero to the lot."""
-    if isinstance(quantity, float):
-        units = int(abs(quantity) * 10.0**instrument.quantity_exponent + 1e-6)
-    else:
-        units = int(abs(to_decimal(quantity)).scaleb(instrument.quantity_exponent))
-    units -= units % instrument.lot
-    return units if to_decimal(quantity) >= 0 else -units
-
-
-def exposure_units(exposure: float) -> int:
-    """An exposure in 1e-6 of equity, toward zero; a float a hair below a unit is that unit."""
-    if not -1e6 < exposure < 1e6:
-        raise StrategyError(f"exposure {exposure!r} is not a share of equity; return a number")
-    units = int(abs(exposure) * RATE_SCALE + 1e-6)
-    return units if exposure >= 0 else -units
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,14 @@ class WholeColumn(Offender):
         return {"signal": (bars.close - bars.close.mean()) / bars.close.std()}
 
 
+class TwoOnALine(Offender):
+    """Two faults of two columns side by side."""
+
+    def features(self, bars: Any) -> Mapping[str, Any]:
+        last = bars.close[-1:]
+        return {"signal": bars.close - bars.close.mean(), "ahead": np.append(bars.close[1:], last)}
+
+
 class Centered(Offender):
     """An average that looks five rows to both sides."""
 
@@ -247,6 +255,15 @@ def test_a_column_from_the_future_is_caught_and_named(
             assert finding.line == line_of(kind, text)
     for test in (RUNS, RUN_POISON):
         assert verdict.outcome(test).status == "failed"
+
+
+def test_two_faults_on_one_line_have_a_cause_each(hours: Dataset) -> None:
+    findings = checked(TwoOnALine, hours).outcome(PREFIX).findings
+    told = {item.subject: (item.line, item.remedy) for item in findings}
+    place = line_of(TwoOnALine, "bars.close.mean()")
+    assert {line for line, _ in told.values()} == {place}
+    assert "Mean over a whole column" in told["signal"][1]
+    assert "It looks up to 1 row ahead" in told["ahead"][1]
 
 
 def test_the_first_row_that_differs_is_the_one_before_the_cut(hours: Dataset) -> None:

@@ -154,3 +154,26 @@ def test_commands_list_compare_and_open(demo: BacktestResult, tmp_path: Path) ->
     without = runner.invoke(commands, ["open", second.name, "--path", *root])
     assert without.exit_code == 1
     assert "has no report.html" in without.output
+
+
+def test_runs_of_one_minute_are_listed_newest_first(demo: BacktestResult, tmp_path: Path) -> None:
+    made = []
+    for number, (name, digest) in enumerate((("zeta", "f"), ("alpha", "0"), ("mid", "8"))):
+        one = dataclasses.replace(
+            demo, config=CONFIG | {"strategy": name}, result_digest=digest * 64
+        )
+        when = WHEN + number * 400_000_000
+        made.append(results.save(one, tmp_path, when_ns=when, page=False).name)
+    assert [run.id for run in results.list_runs(tmp_path)] == made[::-1]
+
+
+def test_a_run_of_an_older_version_is_placed_by_its_id(
+    demo: BacktestResult, tmp_path: Path
+) -> None:
+    older = results.save(demo, tmp_path, when_ns=WHEN + 10**9, page=False) / "metrics.json"
+    content = json.loads(older.read_text(encoding="utf-8"))
+    del content["summary"]["ran_ns"]
+    older.write_text(json.dumps(content), encoding="utf-8")
+    one = dataclasses.replace(demo, config=CONFIG | {"strategy": "zeta"})
+    first = results.save(one, tmp_path, when_ns=WHEN, page=False)
+    assert [run.path for run in results.list_runs(tmp_path)] == [older.parent, first]

@@ -41,5 +41,5 @@ def test_nan_is_told_with_the_time_of_its_bar() -> None:
         run(NotANumber(), Dataset(name="four", digest="", bars=(bars,)), RunOptions())
     text = str(caught.value)
     assert "NotANumber.target returned NaN on the bar of 2023-11-15T00:02:00Z (row 2 of" in text
-    assert "close 102" in text
+    assert "close 102 USDT" in text
     assert "return a number" in text

@@ -6,7 +6,7 @@ import ast
 import inspect
 import linecache
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 _WHOLE = {
@@ -33,6 +33,7 @@ class Suspect:
     kind: str
     what: str
     remedy: str
+    node: ast.AST | None = field(default=None, repr=False, compare=False)
 
 
 class StrategySource:
@@ -59,7 +60,7 @@ class StrategySource:
             return "", None
         value = _value_of(features, name)
         if value is None:
-            suspect = self._among(features, {item.lineno for item in _statements(features)})
+            suspect = self._among(features, set(ast.walk(features)))
             return (self.place(suspect.number) if suspect else ""), suspect
         suspect = self._among(features, _reach(features, value))
         return self.place(suspect.number if suspect else value.lineno), suspect
@@ -72,10 +73,10 @@ class StrategySource:
                         return item
         return None
 
-    def _among(self, function: ast.FunctionDef, lines: set[int]) -> Suspect | None:
+    def _among(self, function: ast.FunctionDef, nodes: set[ast.AST]) -> Suspect | None:
         found = [item for item in self.suspects if item.kind == "column"]
         for item in found:
-            if item.number in lines:
+            if item.node in nodes:
                 return item
         span = range(function.lineno, (function.end_lineno or function.lineno) + 1)
         # A function beside the class may hold it; another line of ``features`` belongs elsewhere.
@@ -95,12 +96,6 @@ def _reachable(tree: ast.Module, kind: type) -> ast.Module:
     own = {item.__name__ for item in kind.__mro__}
     body = [item for item in tree.body if not isinstance(item, ast.ClassDef) or item.name in own]
     return ast.Module(body=body, type_ignores=[])
-
-
-def _statements(function: ast.FunctionDef) -> Iterator[ast.stmt]:
-    for node in ast.walk(function):
-        if isinstance(node, ast.stmt):
-            yield node
 
 
 def _value_of(function: ast.FunctionDef, name: str) -> ast.expr | None:
@@ -126,20 +121,22 @@ def _is_item(node: ast.expr, name: str) -> bool:
     return is_item and node.slice.value == name  # type: ignore[attr-defined]
 
 
-def _reach(function: ast.FunctionDef, value: ast.expr) -> set[int]:
-    """The lines that an expression depends on inside its function, through local names."""
-    lines: set[int] = set()
+def _reach(function: ast.FunctionDef, value: ast.expr) -> set[ast.AST]:
+    """Everything that an expression depends on inside its function, through local names.
+
+    Nodes rather than lines: two columns may stand on one line.
+    """
+    nodes: set[ast.AST] = set()
     waiting: list[ast.AST] = [value]
     known: set[str] = set()
     while waiting:
         node = waiting.pop()
         for part in ast.walk(node):
-            if hasattr(part, "lineno"):
-                lines.add(part.lineno)
+            nodes.add(part)
             if isinstance(part, ast.Name) and part.id not in known:
                 known.add(part.id)
                 waiting += _assignments(function, part.id)
-    return lines
+    return nodes
 
 
 def _assignments(function: ast.FunctionDef, name: str) -> list[ast.AST]:
@@ -159,22 +156,27 @@ def _is_name(node: ast.AST) -> bool:
 
 def _suspects(tree: ast.AST) -> Iterator[Suspect]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield from _suspect_call(node)
-        elif isinstance(node, ast.Attribute) and node.attr in _HIDDEN and not _is_self(node.value):
-            yield Suspect(
-                node.lineno,
-                "hidden",
-                f"{node.attr} reaches behind the view",
-                "use the public attributes and history(name, count)",
-            )
-        elif isinstance(node, ast.Slice) and _is_negative(node.step):
-            yield Suspect(
-                node.lineno,
-                "column",
-                "a reversed column counts from the end of the data",
-                "count from the start, or over a trailing window",
-            )
+        for item in _suspects_at(node):
+            yield replace(item, node=node)
+
+
+def _suspects_at(node: ast.AST) -> Iterator[Suspect]:
+    if isinstance(node, ast.Call):
+        yield from _suspect_call(node)
+    elif isinstance(node, ast.Attribute) and node.attr in _HIDDEN and not _is_self(node.value):
+        yield Suspect(
+            node.lineno,
+            "hidden",
+            f"{node.attr} reaches behind the view",
+            "use the public attributes and history(name, count)",
+        )
+    elif isinstance(node, ast.Slice) and _is_negative(node.step):
+        yield Suspect(
+            node.lineno,
+            "column",
+            "a reversed column counts from the end of the data",
+            "count from the start, or over a trailing window",
+        )
 
 
 def _suspect_call(node: ast.Call) -> Iterator[Suspect]:

@@ -1,0 +1,43 @@
+"""Prices and quantities that a strategy states, as units, and those that have no meaning."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from interlock.strategy.amounts import (
+    StrategyError,
+    price_units,
+    quantity_units,
+    signed_quantity_units,
+)
+from tests.scenario import PERPETUAL
+
+NO_NUMBERS: tuple[Any, ...] = (nan, inf, -inf, 1e300, Decimal("NaN"), "Infinity", "much", 10**30)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=str)
+def test_a_price_that_is_no_number_is_refused_with_its_rule(value: Any) -> None:
+    with pytest.raises(StrategyError, match=re.escape(f"price {value} of BTC")):
+        price_units(PERPETUAL, value, up=True)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=str)
+def test_a_quantity_that_is_no_number_is_refused_with_its_rule(value: Any) -> None:
+    for read in (quantity_units, signed_quantity_units):
+        with pytest.raises(StrategyError, match=re.escape(f"quantity {value} of BTC")):
+            read(PERPETUAL, value)
+
+
+def test_nan_is_told_where_it_comes_from() -> None:
+    with pytest.raises(StrategyError, match="an indicator is NaN until its ready says True"):
+        price_units(PERPETUAL, nan, up=True)
+
+
+def test_floats_and_exact_numbers_give_the_same_units() -> None:
+    assert price_units(PERPETUAL, 100.5, up=True) == price_units(PERPETUAL, "100.5", up=True)
+    assert signed_quantity_units(PERPETUAL, -2.0) == -quantity_units(PERPETUAL, Decimal(2))
