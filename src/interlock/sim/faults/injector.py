@@ -133,10 +133,20 @@ class Injector:
             self._verbs.append(armed)
         return read
 
+    def forget(self, rule: Rule) -> None:
+        """Take one rule back."""
+        for rules in (self._requests, self._frames, self._verbs):
+            rules[:] = [armed for armed in rules if armed.rule is not rule]
+
     def clear(self) -> None:
         """Forget every rule; what happened stays in ``truth``."""
         for rules in (self._requests, self._frames, self._verbs):
             rules.clear()
+
+    @property
+    def watches_frames(self) -> bool:
+        """Whether any rule is about stream messages; without one nobody needs to ask."""
+        return bool(self._frames)
 
     def request(self, ts: int, call: Call) -> RequestFault:
         """What happens to a request that arrives now. Several rules may apply to one."""
@@ -145,7 +155,7 @@ class Injector:
             rule = armed.rule
             wants = rule.call in ("any", call.kind)
             if wants and _meets(rule, call.account, call.instrument) and self._fires(armed, ts):
-                self._note(ts, rule, f"{call.kind} {call.endpoint}".strip())
+                self.note(ts, rule, f"{call.kind} {call.endpoint}".strip())
                 found = _combine(found, rule)
         return found
 
@@ -156,7 +166,7 @@ class Injector:
             rule = armed.rule
             wants = rule.stream in ("any", frame.stream) and rule.event in ("", frame.event)
             if wants and _meets(rule, frame.account, frame.instrument) and self._fires(armed, ts):
-                self._note(ts, rule, f"{frame.stream} {frame.event}".strip())
+                self.note(ts, rule, f"{frame.stream} {frame.event}".strip())
                 found = _deliver(found, rule)
         return found
 
@@ -171,7 +181,7 @@ class Injector:
         for armed in found:
             if armed.rule.fault != "maintenance":
                 armed.fired += 1
-                self._note(ts, armed.rule, armed.rule.instrument or armed.rule.account or "venue")
+                self.note(ts, armed.rule, armed.rule.instrument or armed.rule.account or "venue")
         return [armed.rule for armed in found if armed.rule.fault != "maintenance"]
 
     def next_due(self) -> int | None:
@@ -199,7 +209,8 @@ class Injector:
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
         return ((mixed ^ (mixed >> 31)) >> 11) / (1 << 53)
 
-    def _note(self, ts: int, rule: Rule, on: str) -> None:
+    def note(self, ts: int, rule: Rule, on: str) -> None:
+        """Put down that a rule did something."""
         self.counts[rule.fault] = self.counts.get(rule.fault, 0) + 1
         self.truth.append(Truth(ts=ts, title=rule.title, fault=rule.fault, on=on))
 

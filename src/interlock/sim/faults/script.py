@@ -49,7 +49,6 @@ VENUE_FAULTS: Mapping[str, tuple[str, ...]] = {
     "change_filters": ("tick", "lot", "min_notional"),
     "change_leverage": ("leverage",),
     "gap": ("ratio",),
-    "thin_book": ("share",),
     "liquidate": (),
     "deleverage": (),
     "manual_trade": ("side", "quantity"),
@@ -76,7 +75,7 @@ _REQUIRED = {
     "change_leverage": ("leverage",),
 }
 _TIMES = ("at", "for", "delay", "age", "retry_after", "offset")
-_NUMBERS = ("status", "probability", "ratio", "share", "leverage", "count", "after_calls", "code")
+_NUMBERS = ("status", "probability", "ratio", "leverage", "count", "after_calls", "code")
 _COMMON = (
     "fault",
     "name",

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from copy import copy
 
 from interlock.model.instrument import Instrument
+from interlock.sim.venue.accounts import INSURANCE, PARTICIPANTS
 from interlock.sim.venue.margin import account_view, leverage_of
 from interlock.sim.venue.market import MINUTE_NS, Market
 from interlock.sim.venue.marks import mark_view
@@ -31,6 +32,12 @@ class Queries:
     def account(self, name: str) -> AccountView:
         """Wallets, holdings and margin figures."""
         return account_view(self.state, self.state.owner(name))
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Names of the accounts, without the venue's own."""
+        own = (PARTICIPANTS, INSURANCE)
+        return tuple(name for name in self.state.accounts if name not in own)
 
     def leverage(self, account: str, symbol: str) -> tuple[int, bool]:
         """(leverage, is the margin isolated) of an account on a symbol."""

@@ -32,10 +32,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event: str = _named("e", "")
     sent: Time = _named("E", 0)
     stream: str = ""
-    data: msgspec.Raw | None = None
-    request: msgspec.Raw | None = _named("id", None)
-    result: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
+    request: msgspec.Raw = _named("id", msgspec.Raw())
 
 
 class TradeEvent(StreamPayload, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ def ratio(text: str, scale: int, what: str) -> int:
         value = Decimal(text)
     except InvalidOperation:
         raise WireFault(f"{what} {text!r} is no decimal number") from None
-    if not value.is_finite() or abs(value) > 10**9 or value.adjusted() < -_TEXT_MAX:
+    if not value.is_finite() or abs(value) > 10**15 or value.adjusted() < -_TEXT_MAX:
         raise WireFault(f"{what} {text!r} is no rate")
     return int((value * scale).to_integral_value())
 

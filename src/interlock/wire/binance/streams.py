@@ -155,8 +155,9 @@ class StreamReader:
     def read(self, frame: bytes, *, ts: int) -> Frame:
         """What a frame says; ``ts`` is when it came, and the time of its events."""
         head = _read_head(frame)
-        if head.data is not None:
-            frame = bytes(head.data)
+        inner = bytes(head.data)
+        if inner:
+            frame = inner
             head = _read_head(frame)
         kind = head.event
         ts_venue = head.sent * MILLISECOND
@@ -164,7 +165,7 @@ class StreamReader:
         if reader is not None:
             return Frame(kind=kind, said=reader(frame, ts), ts_venue=ts_venue)
         if not kind:
-            return Frame(kind="reply" if head.request is not None else "")
+            return Frame(kind="reply" if bytes(head.request) else "")
         if kind not in SILENT:
             self.unknown[kind[:40]] += 1
         return Frame(kind=kind, ts_venue=ts_venue)
