@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -84,10 +85,9 @@ def verify_command(where: str | None, tail: int | None, anchor: str | None, as_j
 
 def _anchor(text: str) -> tuple[int, bytes]:
     seq, _, digest = text.partition(":")
-    try:
-        return int(seq), bytes.fromhex(digest)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} must read SEQ:DIGEST, 12:5c2c9b64... say") from None
+    if not re.fullmatch(r"\d+:[0-9a-f]{64}", text):
+        raise click.BadParameter(f"{text!r} must read SEQ:DIGEST as `verify` prints it, 64 digits")
+    return int(seq), bytes.fromhex(digest)
 
 
 @ledger.command("query")
