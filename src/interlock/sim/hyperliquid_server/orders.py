@@ -86,7 +86,7 @@ def ticket_of(words: OrderWords, instrument: Instrument, *, is_position: bool) -
     """The ticket of one order; ``is_position`` marks a stop over the whole position."""
     asset = f" asset={words.a}"
     quantity = _number(words.s, instrument.quantity_exponent, errors.SIZE + asset)
-    closes_all = is_position and not quantity
+    closes_all = is_position and not quantity and words.t.trigger is not None
     if not quantity and not closes_all:
         raise OrderFault(errors.ZERO_SIZE + asset)
     if quantity < 0:
