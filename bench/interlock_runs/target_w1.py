@@ -8,8 +8,8 @@ from interlock.research import compiled
 def measure(mode: str, *, warm: bool, count: int = 1_000_000) -> None:
     """One compiled run from columns in memory to fills and profit.
 
-    Warm, the market stands ready as the peers' data frame does, and its check is
-    `load_seconds`; cold, everything is measured.
+    Warm, the market stands ready with its closes as floats, as the peers' data frame does, and
+    making it is `load_seconds`; cold, everything is measured.
     """
     dataset = bar_set(count)
     compiling, loading, watch = Stopwatch(), Stopwatch(), Stopwatch()
@@ -19,6 +19,7 @@ def measure(mode: str, *, warm: bool, count: int = 1_000_000) -> None:
     before = peak_rss_mb()
     with loading if warm else watch:
         market = compiled.prepare(dataset, BARS)
+        assert len(market.view.close) == count
     with watch:
         outcome = compiled.run(Cross(), market, keep=False)
     emit(

@@ -17,7 +17,7 @@ from interlock.research.compiled.source import NeedsKernel, TargetSource
 
 Run = Callable[..., int]
 
-_HEAD = '''"""Written by Interlock: the compiled form of one target. It may be deleted at any time."""
+_HEAD = '''"""Written by Interlock: the compiled form of one target. It may be deleted."""
 
 import math
 
@@ -59,16 +59,19 @@ _bars = _T.UniTuple(_column, 5)
 _rules = _T.Tuple((_terms, _table, _table))
 _features = _T.UniTuple(_floats, FEATURES)
 _columns = _T.Tuple((_features, _floats))
+# Nothing allocates, so no references are counted; nothing but the whole is called from Python.
+PART = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 CALLED = ("scaled", "settle", "affordable")
 _wanted = _i(_columns, _bars, _column, _rules, _state, _sinks)
-_whole = numba.njit(_wanted, cache=True, nogil=True, error_model="numpy", _nrt=False)
+_whole = numba.njit(
+    _wanted, cache=True, nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True
+)
 
 
 def _compile(name, *types, model="numpy"):
-    # Nothing allocates, so no references are counted; a call costs more than most of the parts.
-    wrap = numba.njit(
-        types[0](*types[1:]), error_model=model, _nrt=False, forceinline=name not in CALLED
-    )
+    # A call costs more than most of the parts.
+    signature = types[0](*types[1:])
+    wrap = numba.njit(signature, error_model=model, forceinline=name not in CALLED, **PART)
     globals()[name] = wrap(globals()[name])
 
 
@@ -87,7 +90,8 @@ def _compile_parts():
     _compile("affordable", _i, _i, _i, _state, _terms)
     _compile("book", _i, _i, _i, _i, _state, _terms)
     _compile("fill", _i, _i, _i, _i, _bars, _state, _terms, _outlet)
-    _compile("aimed", _i, _f, _i, _i, _state, _terms)
+    if not BY_QUANTITY:
+        _compile("aimed", _i, _f, _i, _i, _state, _terms)
     _compile("is_allowed", _b, _i, _i, _i, _state, _terms)
     _compile("order", _i, _f, _i, _i, _state, _terms)
     _compile("is_danger", _b, _i, _bars, _terms, _state)
@@ -95,7 +99,8 @@ def _compile_parts():
     _compile("note", _T.void, _i, _i, _state, _sinks)
     _compile("act", _i, _i, _columns, _bars, _rules, _state, _sinks)
     _compile("quiet", _i, _i, _i, _columns, _f)
-    _compile("moved", _i, _i, _i, _columns, _column, _terms, _state)
+    if not BY_QUANTITY:
+        _compile("moved", _i, _i, _i, _columns, _column, _terms, _state)
     _compile("track", _i, _i, _i, _bars, _terms, _state, _sinks)
     _compile("scan", _i, _i, _i, _columns, _bars, _terms, _state, _sinks)
 
@@ -110,19 +115,21 @@ run_bars = _loaded
 """
 
 
-def compile_run(source: TargetSource, features: int, folder: Path) -> Run:
+def compile_run(
+    source: TargetSource, features: int, folder: Path, *, by_quantity: bool = False
+) -> Run:
     """The compiled loop around a target; raises NeedsKernel when numba refuses the target.
 
     ``folder`` keeps the generated modules and the machine code; a second process reads both.
     """
-    return _compiled(source.text, features, folder)
+    return _compiled(source.text, features, folder, by_quantity)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(target: str, features: int, folder: Path) -> Run:
+def _compiled(target: str, features: int, folder: Path, by_quantity: bool) -> Run:
     import numba
 
-    text = _text(target, features)
+    text = _text(target, features, by_quantity)
     digest = hashlib.sha256(f"{numba.__version__}\n{text}".encode()).hexdigest()[:24]
     name = f"target_{digest}"
     path = folder / f"{name}.py"
@@ -144,7 +151,7 @@ def _compiled(target: str, features: int, folder: Path) -> Run:
     return run
 
 
-def _text(target: str, features: int) -> str:
+def _text(target: str, features: int, by_quantity: bool) -> str:
     return "\n".join(
         (
             _HEAD,
@@ -153,6 +160,7 @@ def _text(target: str, features: int) -> str:
             _SAFE,
             target,
             f"FEATURES = {max(features, 1)}",
+            f"BY_QUANTITY = {by_quantity}",
             _FOOT,
         )
     )

@@ -45,7 +45,6 @@ STATE = [
 TERMS = [
     "cash_start",
     "fill_at_close",
-    "by_quantity",
     "warmup",
     "numerator",
     "denominator",
@@ -73,6 +72,8 @@ TERMS = [
 LIMIT = 1 << 61
 FAR = 1 << 62
 BLOCK = 32
+# Stands for: targets are quantities, not shares of equity. What the other kind needs is left out.
+BY_QUANTITY = False
 
 
 def is_known(features: Any, row: int) -> bool:
@@ -92,9 +93,11 @@ def decide(features: Any, values: Any, row: int, position: float) -> float:
 
 def worsened(mark: int, signed: int, terms: Any) -> int:
     """The price of a market order: a mark after slippage, to the valid price against us."""
-    slip = share(mark, terms.slippage, 1)
+    slip = share(mark, terms.slippage, 1) if terms.slippage != 0 else 0
     price = mark + slip if signed > 0 else mark - slip
     step = terms.tick
+    if step == 1:
+        return max(1, price)
     if step == 0:
         digits = 0
         rest = price
@@ -106,7 +109,7 @@ def worsened(mark: int, signed: int, terms: Any) -> int:
             step *= 10
             digits -= 1
         step = min(max(terms.finest, step), terms.coarsest)
-    return -(-price // step) * step if signed > 0 else max(1, price // step * step)
+    return int(-(-price // step) * step if signed > 0 else max(1, price // step * step))
 
 
 def watch(state: Any, terms: Any, tiers: Any) -> None:
@@ -156,7 +159,7 @@ def affordable(size: int, price: int, state: Any, terms: Any) -> int:
     if total <= free:
         return size
     fits = scaled(max(0, free), size, total, 0)
-    return fits - fits % terms.lot
+    return int(fits - fits % terms.lot)
 
 
 def fill(row: int, moment: int, mark: int, bars: Any, state: Any, terms: Any, sinks: Any) -> int:
@@ -218,7 +221,7 @@ def book(signed: int, price: int, notional: int, state: Any, terms: Any) -> int:
     # Closed, and the rest of a flip opens at the same price.
     closing = money(price, held, terms.numerator, terms.denominator)
     state.cost = value + closing
-    return closing - cost
+    return int(closing - cost)
 
 
 def aimed(exposure: float, equity: int, mark: int, state: Any, terms: Any) -> int:
@@ -238,7 +241,7 @@ def aimed(exposure: float, equity: int, mark: int, state: Any, terms: Any) -> in
         return FAR
     quantity = wanted // unit if denominator == 1 else scaled(wanted, denominator, unit, 0)
     quantity -= quantity % terms.lot
-    return quantity if exposure >= 0.0 else -quantity
+    return int(quantity if exposure >= 0.0 else -quantity)
 
 
 def is_allowed(difference: int, equity: int, mark: int, state: Any, terms: Any) -> bool:
@@ -267,7 +270,7 @@ def order(target: float, equity: int, mark: int, state: Any, terms: Any) -> int:
         return BAD_TARGET
     if equity > terms.equity_max:
         return TOO_LARGE
-    if terms.by_quantity == 1:
+    if BY_QUANTITY:
         size = abs(target) * float(terms.quantity_unit) + 1e-6
         wanted = int(min(size, 4e18))
         wanted -= wanted % terms.lot
@@ -326,12 +329,13 @@ def quiet(row: int, end: int, columns: Any, position: float) -> int:
     features, values = columns
     while row + BLOCK <= end:
         block = window(features, row)
-        hits = 0
+        first = BLOCK
         for at in range(BLOCK):
-            hits += is_known(block, at) & (decide(block, values, at, position) != position)
-        if hits != 0:
-            break
-        row += BLOCK
+            acts = is_known(block, at) & (decide(block, values, at, position) != position)
+            first = min(first, at if acts else BLOCK)
+        row += first
+        if first != BLOCK:
+            return row
     while row < end:
         if is_known(features, row) and decide(features, values, row, position) != position:
             break
@@ -400,8 +404,10 @@ def scan(row: int, end: int, columns: Any, bars: Any, terms: Any, state: Any, si
     first = max(row, min(terms.warmup, end))
     if state.rest != 0:
         stop = row if first == row and is_known(columns[0], row) else end
-    elif held == 0 or terms.by_quantity == 1:
+    elif BY_QUANTITY:
         stop = quiet(first, end, columns, held / float(terms.quantity_unit))
+    elif held == 0:
+        stop = quiet(first, end, columns, 0.0)
     else:
         stop = moved(first, end, columns, bars[3], terms, state)
     found = track(row, stop, bars, terms, state, sinks)
@@ -430,12 +436,13 @@ def act(row: int, columns: Any, bars: Any, rules: Any, state: Any, sinks: Any) -
     mark, held = closes[row], state.held
     value = money(mark, held, terms.numerator, terms.denominator)
     equity = state.wallet - state.cost + value
-    position = held / float(terms.quantity_unit)
-    if terms.by_quantity == 0:
+    if BY_QUANTITY:
+        position = held / float(terms.quantity_unit)
+    else:
         position = value / equity if held != 0 and equity != 0 else 0.0
     target = decide(columns[0], columns[1], row, position)
     state.rest = 0
-    if not (terms.by_quantity == 1 and target == position):
+    if not (BY_QUANTITY and target == position):
         code = order(target, equity, mark, state, terms)
         if code != DONE:
             return code

@@ -54,7 +54,7 @@ class Outcome:
     @property
     def final_equity(self) -> float:
         """Equity at the last close, in the account currency."""
-        return float(self.daily[-1]) / MONEY_SCALE
+        return float(self.daily[-1].item() / MONEY_SCALE)
 
 
 def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outcome:
@@ -73,7 +73,6 @@ def run(strategy: TargetStrategy, market: Market, *, keep: bool = True) -> Outco
     daily = np.empty(len(market.days), np.int64)
     measures = np.zeros(2)
     terms = market.terms | {
-        "by_quantity": int(strategy.sizing == "quantity"),
         "warmup": strategy.warmup,
         "band": exposure_units(strategy.rebalance_band),
     }
@@ -111,7 +110,12 @@ def _program(
     if found is None:
         kinds = {name: item.type for name, item in strategy.parameters.items()}
         source = read_target(type(strategy).target, features, kinds)
-        made = compile_run(source, max(1, len(features)), cache_folder())
+        made = compile_run(
+            source,
+            max(1, len(features)),
+            cache_folder(),
+            by_quantity=strategy.sizing == "quantity",
+        )
         found = market.programs[key] = (made, source.parameters)
     return found
 

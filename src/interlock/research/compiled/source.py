@@ -8,6 +8,7 @@ everything else the reason is stated, and the kernel runs the strategy as it is.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import inspect
 import math
@@ -53,7 +54,7 @@ def read_target(
     features: Sequence[str],
     parameters: Mapping[str, type],
 ) -> TargetSource:
-    """Write a target as ``is_known``, ``window`` and ``decide`` of the loop, or raise NeedsKernel."""
+    """Write a target as what the loop asks of it, or raise NeedsKernel."""
     tree = _function(target)
     arguments = _arguments(tree)
     if len(arguments) != 2:
@@ -95,6 +96,11 @@ def _parameter(name: str, at: int, kind: type) -> str:
     raise NeedsKernel(f"target reads the parameter {name!r}, which is text")
 
 
+@functools.lru_cache(maxsize=256)
+def _text(target: Callable[..., Any]) -> str:
+    return textwrap.dedent(inspect.getsource(target))
+
+
 def _function(target: Callable[..., Any]) -> ast.FunctionDef:
     name = getattr(target, "__name__", "target")
     if not inspect.isfunction(target):
@@ -103,7 +109,7 @@ def _function(target: Callable[..., Any]) -> ast.FunctionDef:
         closed = target.__code__.co_freevars[0]
         raise NeedsKernel(f"{name} closes over {closed!r}; make it a parameter")
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(target)))
+        tree = ast.parse(_text(target))
     except (OSError, SyntaxError, TypeError):
         raise NeedsKernel(f"the source of {name} cannot be read") from None
     found = tree.body[0]

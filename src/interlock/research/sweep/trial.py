@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import traceback
@@ -170,10 +171,11 @@ def compiled_metrics(
         "fills": float(outcome.fill_count),
     }
     reasons: list[str] = []
+    daily = functools.cache(lambda: _returns(outcome, options.cash, year))
 
     def put(name: str, measure: Callable[[Floats], float]) -> None:
         try:
-            found[name] = measure(_returns(outcome, options.cash, year))
+            found[name] = measure(daily())
         except MetricUndefined as reason:
             found[name] = None
             reasons.append(str(reason))

@@ -19,7 +19,7 @@ Formula = Callable[..., float]
 Loop = Callable[..., int]
 # Rows of NaN kept before a single output, one cache line.
 LEAD = 8
-# Rows summed, then divided: the sums of a block are still in the cache, and divisions go in vectors.
+# Rows summed, then divided: their sums are still in the cache, and divisions go in vectors.
 BLOCK = 2048
 
 
@@ -56,7 +56,7 @@ def freeze(out: npt.NDArray[np.float64]) -> None:
         out.base.setflags(write=False)
 
 
-def lagged(column: npt.NDArray[np.float64], rows: int) -> npt.NDArray[np.float64] | None:
+def lagged(column: npt.NDArray[Any], rows: int) -> npt.NDArray[np.float64] | None:
     """The column `rows` rows ago as a view, where as many NaN lie before it in its own memory."""
     whole = column.base
     if not isinstance(whole, np.ndarray) or whole.flags.writeable or column.flags.writeable:
