@@ -209,3 +209,32 @@ def test_rows_and_events_make_one_journal() -> None:
     assert [value for _, value in merged(rows, events)] == [
         "a", "row 1", "b", "c", "row 2", "d", "row 3",
     ]  # fmt: skip
+
+
+def test_what_cannot_be_written_is_counted_and_the_next_flush_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "tape"
+    tape = _tape(folder)
+    book = Book(INSTRUMENT)
+    book.set_level(1, 100, quantity=3)
+    folder.rmdir()
+    tape.write(1, book)
+    tape.write(1, _quote(1))
+    with pytest.raises(TapeFault, match="2 events are missing from it"):
+        tape.flush()
+    folder.mkdir()
+    book.set_level(-1, 101, quantity=4)
+    tape.write(2, book)
+    tape.close()
+    assert tape.dropped == 2
+    assert [(seq, _plain(event)) for seq, event in tape.read()] == [(2, _plain(book))]
+
+
+def test_the_disk_is_waited_for_once_a_second(tmp_path: Path) -> None:
+    clock = Clock()
+    tape = FolderTape(tmp_path, clock=clock)
+    for number in range(20):
+        clock.ts += SECOND // 4
+        tape.write(number, _quote(number))
+        tape.flush()
+    tape.close()
+    assert [seq for seq, _ in tape.read()] == list(range(20))
