@@ -12,10 +12,8 @@ from itertools import count
 from typing import Any
 
 from interlock.kernel.state import Limits
-from interlock.model.instrument import FixedTick, Instrument, InstrumentKind
 from interlock.model.market import Quote
-from interlock.model.order import OrderSpec, OrderStatus, OrderType
-from interlock.model.rows import FillRow, IntentRow, ReconcileRow, Severity, StoredRow, decode_row
+from interlock.model.rows import StoredRow
 from interlock.model.venue import (
     AmendRequest,
     Answer,
@@ -40,82 +38,12 @@ from interlock.model.venue import (
 from interlock.ports import Lease
 from interlock.runtime.budget import Rate
 from interlock.runtime.engine import Engine
-from interlock.runtime.ids import parse
 from interlock.runtime.recovery import Member, Setup, recover
 from interlock.runtime.settings import Settings
-from interlock.runtime.values import Command, LeaseChanged, Outputs, Tick
-from interlock.strategy.api import Strategy
+from interlock.runtime.values import Command, Outputs, Tick
+from tests.toy_players import BTC, LIMIT, LOT, MS, SECOND, T0, Restless
+from tests.toy_truth import Truth, Violation
 from tests.toy_venue import Splitmix, ToyVenue
-
-MS = 1_000_000
-SECOND = 1_000 * MS
-T0 = 1_700_000_000 * SECOND
-LOT = 1_000
-LIMIT = 10 * LOT
-
-BTC = Instrument(
-    id="BTCUSDT-PERP.TOY",
-    kind=InstrumentKind.PERPETUAL,
-    base="BTC",
-    quote="USDT",
-    price_exponent=2,
-    quantity_exponent=3,
-    price_rule=FixedTick(1),
-    lot=LOT,
-    leverage_max=50,
-    allow_short=True,
-)
-
-
-class Restless(Strategy):
-    """Enters, amends, cancels and leaves by a generator of its own; a pure function of quotes."""
-
-    def __init__(self, seed: int, until: int) -> None:
-        super().__init__()
-        self.random = Splitmix(seed)
-        self.until = until
-        self.refs: list[int] = []
-
-    def on_quote(self, quote: Quote) -> None:
-        if quote.ts_event >= self.until:
-            return
-        draw, side = self.random.below(12), 1 if self.random.below(2) else -1
-        size = (1 + self.random.below(4)) * LOT
-        price = quote.bid_units + self.random.below(40) - 20
-        self.refs = [ref for ref in self.refs if self.view.is_open(ref)]
-        if draw < 3:
-            self.refs.append(self.place(OrderSpec(BTC.id, side, size)))
-        elif draw < 7:
-            kind = OrderType.LIMIT
-            self.refs.append(self.place(OrderSpec(BTC.id, side, size, kind, price)))
-        elif draw < 9 and self.refs:
-            self.cancel(self.refs[self.random.below(len(self.refs))])
-        elif draw == 9 and self.refs:
-            order = self.view.order(self.refs[0])
-            if order is not None and order.spec.price:
-                self.amend(self.refs[0], quantity=(order.filled + size) / 1000)
-        elif draw == 10:
-            self.close()
-
-
-class Bracketed(Strategy):
-    """Enters with a stop and a target when it is flat."""
-
-    protection = "required"
-
-    def __init__(self, seed: int, until: int) -> None:
-        super().__init__()
-        self.random = Splitmix(seed)
-        self.until = until
-
-    def on_quote(self, quote: Quote) -> None:
-        if quote.ts_event >= self.until or self.view.open_orders():
-            return
-        if self.view.position_units() or self.random.below(3):
-            return
-        side = 1 if self.random.below(2) else -1
-        mark = quote.bid_units / 100
-        self.bracket(side, 2, stop=mark - side * 0.3, target=mark + side * 0.4)
 
 
 @dataclass(frozen=True)
@@ -123,6 +51,7 @@ class Faults:
     """Shares of requests, answers, stream events and outputs that a fault meets."""
 
     lost: float = 0.03
+    hung: float = 0.04
     delayed: float = 0.05
     answer_lost: float = 0.05
     answer_late: float = 0.05
@@ -132,25 +61,18 @@ class Faults:
     stream_lost: float = 0.05
     stream_twice: float = 0.05
     stream_late: float = 0.08
-    crash: float = 0.004
+    crash: float = 0.008
     stream_down: float = 0.004
 
     @staticmethod
     def of(random: Splitmix) -> Faults:
         """Every fault is off in half of the runs, so that few faults are met alone too."""
         return Faults(
-            **{
-                name: value if random.below(2) else 0.0
-                for name, value in vars(Faults()).items()
-            }
+            **{name: value if random.below(2) else 0.0 for name, value in vars(Faults()).items()}
         )
 
 
 NONE = Faults(**dict.fromkeys(vars(Faults()), 0.0))
-
-
-class Violation(AssertionError):
-    """The world met something that must not happen."""
 
 
 @dataclass
@@ -164,19 +86,16 @@ class World:
     quiet_ns: int = 60 * SECOND
     settings: Settings = Settings(full_every_ns=15 * SECOND, orders_every_ns=10 * SECOND)
     crash_at: int = -1
-    checks_exposure: bool = True
+    snapshots: float = 0.03
     ts: int = T0
     epoch: int = 0
     engine: Engine | None = None
     rows: list[StoredRow] = field(default_factory=list)
     tape: list[tuple[int, Any]] = field(default_factory=list)
-    kept: bytes | None = None
-    sent: dict[str, OrderSpec] = field(default_factory=dict)
-    seen_at_venue: dict[str, int] = field(default_factory=dict)
+    kept: tuple[int, bytes] | None = None
     notices: list[Any] = field(default_factory=list)
     boundaries: int = 0
     crashes: int = 0
-    ts_halted: int = 0
 
     def __post_init__(self) -> None:
         self.random = Splitmix(self.seed * 7919 + 1)
@@ -187,7 +106,7 @@ class World:
         self._life = 0
         self._stream_up = False
         self._ticks: dict[int, None] = {}
-        self._intents: dict[str, bytes] = {}
+        self.truth = Truth(self.venue)
 
     # The loop.
     def at(self, ts: int, what: Any, *arguments: Any) -> None:
@@ -203,9 +122,8 @@ class World:
         while self._heap and self._heap[0][0] <= end:
             self.ts, _, what, arguments = heapq.heappop(self._heap)
             what(*arguments)
-            if self.checks_exposure:
-                self._check_exposure()
-        self._check_books()
+            self.truth.exposure()
+        self.truth.books(self.engine, self.rows)
         return self
 
     def _calm(self) -> None:
@@ -233,7 +151,10 @@ class World:
             setup, kept=None if self.kept is None else self.kept[1], rows=rows, tape=self.tape
         )
         lease = Lease(
-            account="main", holder=str(self.epoch), epoch=self.epoch, ts_expires=self.ts + 1000 * SECOND
+            account="main",
+            holder=str(self.epoch),
+            epoch=self.epoch,
+            ts_expires=self.ts + 1000 * SECOND,
         )
         self.engine = Engine(setup, found, lease)
         self._out(self.engine.begin(self.ts))
@@ -247,8 +168,12 @@ class World:
 
     def _quote(self) -> None:
         step = self.random.below(31) - 15
+        if self.ts > T0 + self.busy_ns + self.quiet_ns - 25 * SECOND:
+            return
         price = max(95_00, min(105_00, self.venue.price[BTC.id] + step))
         self.venue.move(self.ts, BTC.id, price)
+        if self.engine is not None and self.random.chance(self.snapshots):
+            self.keep()
         if self.engine is not None:
             self._hear(Quote.of(BTC, self.ts, price, 5 * LOT, price + 1, 5 * LOT), self._life)
         assert self.faults is not None
@@ -272,6 +197,7 @@ class World:
         for seq, event in out.tape:
             self.tape.append((seq, event.copy()))
         self.notices += out.facts
+        self.truth.told(out.facts)
         steps: list[tuple[Any, Any]] = []
         if out.rows:
             steps.append((self._commit, out.rows))
@@ -301,12 +227,7 @@ class World:
     def _commit(self, rows: list[Any]) -> None:
         for row in rows:
             self.rows.append(StoredRow(seq=len(self.rows) + 1, digest=b"", row=row))
-            if row.kind == "intent":
-                intent = decode_row(row)
-                assert isinstance(intent, IntentRow)
-                if intent.client_order_id in self._intents:
-                    raise Violation(f"I5: the id {intent.client_order_id} has two intents")
-                self._intents[intent.client_order_id] = intent.payload_hash
+            self.truth.written(row)
 
     def keep(self) -> None:
         """Take a snapshot, as the edge does now and then."""
@@ -314,7 +235,7 @@ class World:
         seq, data, out = self.engine.snapshot(self.ts)
         self._out(out)
         if self.engine is not None:
-            self.kept = (seq, data)  # type: ignore[assignment]
+            self.kept = (seq, data)
 
     def _send(self, request: Request) -> None:
         assert self.engine is not None and self.faults is not None
@@ -323,34 +244,20 @@ class World:
             self.at(self.ts, self._hear, refused, self._life)
             return
         if isinstance(request, PlaceRequest):
-            self._check_send(request)
+            self.truth.leaves(request, self.engine, self.epoch, self.ts)
         draw, faults = self.random, self.faults
         if draw.chance(faults.lost):
             self._answer(request, Verdict.UNKNOWN, 3 * SECOND, reason="time-out")
+            return
+        if draw.chance(faults.hung):
+            # The caller gives up, the request is still on its way.
+            self._answer(request, Verdict.UNKNOWN, 300 * MS, reason="time-out")
+            self.at(self.ts + 300 * MS + draw.below(6 * SECOND), self._arrive, request, 0)
             return
         delay = 5 * MS + draw.below(40 * MS)
         if draw.chance(faults.delayed):
             delay += draw.below(8 * SECOND)
         self.at(self.ts + delay, self._arrive, request, self._life)
-
-    def _check_send(self, request: PlaceRequest) -> None:
-        name = request.client_order_id
-        if name in self.sent:
-            raise Violation(f"I5: {name} is sent twice")
-        if name not in self._intents:
-            raise Violation(f"I3: {name} is sent and has no durable intent")
-        part = parse(name)
-        if part is None or part.epoch != self.epoch:
-            raise Violation(f"I17: {name} does not carry the epoch {self.epoch}")
-        if self.ts_halted and not request.spec.reduce_only:
-            raise Violation(f"I16: {name} adds risk after a stop")
-        assert self.engine is not None
-        doubtful = self.engine.desk.state.instruments[BTC.id].unknown
-        if doubtful and not request.spec.reduce_only:
-            held = self.engine.positions[BTC.id]
-            if held * request.spec.side >= 0:
-                raise Violation(f"I9: {name} adds risk while {doubtful} order(s) are unknown")
-        self.sent[name] = request.spec
 
     def _arrive(self, request: Request, life: int) -> None:
         """The venue has the request; whether the answer comes back is another matter."""
@@ -389,8 +296,9 @@ class World:
         venue, ts = self.venue, self.ts
         result: Any
         if isinstance(request, PlaceRequest):
-            self.seen_at_venue[request.client_order_id] = ts
             result = venue.place(ts, request.client_order_id, request.spec)
+            if isinstance(result, VenueOrder):
+                self.truth.arrived(request.client_order_id)
         elif isinstance(request, CancelRequest):
             result = venue.cancel(ts, request.client_order_id)
         elif isinstance(request, AmendRequest):
@@ -434,52 +342,6 @@ class World:
 
     def command(self, name: str) -> None:
         """An operator speaks; the verb is durable when this returns."""
-        self._hear(
-            Command(ts_event=self.ts, name=name, actor="ada", reason="test"), self._life
-        )
+        self._hear(Command(ts_event=self.ts, name=name, actor="ada", reason="test"), self._life)
         if name != "resume" and self.engine is not None:
-            self.ts_halted = self.ts
-
-    # The truth.
-    def _check_exposure(self) -> None:
-        """I1: the venue's position with everything that rests there stays within the limit."""
-        held = self.venue.positions[BTC.id].quantity
-        free = [h.order for h in self.venue.open() if not h.order.reduce_only]
-        for side in (1, -1):
-            rest = sum(o.quantity - o.filled for o in free if o.side == side)
-            if held * side + rest > LIMIT * 12 // 10 and rest:
-                raise Violation(f"I1: {held} held, {rest} resting on side {side}")
-
-    def _check_books(self) -> None:
-        engine = self.engine
-        if engine is None:
-            raise Violation("the core is down at the end")
-        state = engine.desk.state
-        self._equal("I2 position", engine.positions[BTC.id], self.venue.positions[BTC.id].quantity)
-        theirs = {h.order.client_order_id: h.order.filled for h in self.venue.open()}
-        ours = {name: order.filled for name, order in state.open.items()}
-        self._equal("I4 open orders", ours, theirs)
-        self._equal("I12 wallet", state.wallet, self.venue.wallet)
-        self._equal("I11 external", engine.external, {})
-        decoded = [decode_row(row.row) for row in self.rows]
-        applied = [row.fill for row in decoded if isinstance(row, FillRow)]
-        key = lambda f: (f.instrument, f.trade_id, f.quantity, f.price, f.fee)  # noqa: E731
-        self._equal("I6 fills", sorted(map(key, applied)), sorted(map(key, self.venue.fills)))
-        unknown = [o for o in state.open.values() if o.status is OrderStatus.UNKNOWN]
-        self._equal("I25 unknown", unknown, [])
-        critical = [
-            row for row in decoded
-            if isinstance(row, ReconcileRow) and row.severity is Severity.CRITICAL
-        ]
-        self._equal("I24 reports", critical, [])
-        if not engine.startup.is_trading:
-            raise Violation("I25: the core has not come back to trading")
-
-    def _equal(self, name: str, ours: Any, theirs: Any) -> None:
-        if ours != theirs:
-            raise Violation(f"seed {self.seed}, {name}: {ours} here, {theirs} there")
-
-    def renew(self, ts_expires: int) -> None:
-        """Extend the lease of the present epoch."""
-        lease = Lease(account="main", holder="x", epoch=self.epoch, ts_expires=ts_expires)
-        self._hear(LeaseChanged(self.ts, lease), self._life)
+            self.truth.ts_halted = self.ts

@@ -17,15 +17,8 @@ from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import CheckpointRow
 from interlock.model.venue import (
     Answer,
-    BalanceSeen,
-    FillSeen,
-    OrderSeen,
-    PaymentSeen,
     PlaceRequest,
-    PositionSeen,
     Request,
-    Stream,
-    StreamChanged,
     TimeQuery,
     Verdict,
 )
@@ -42,6 +35,7 @@ from interlock.runtime.fills import Fills
 from interlock.runtime.gate import Fence, Gate
 from interlock.runtime.guard import Guard
 from interlock.runtime.heartbeat import Heartbeat
+from interlock.runtime.listener import Listener
 from interlock.runtime.orders_check import OrdersCheck
 from interlock.runtime.reconcile import Reconciler
 from interlock.runtime.recovery import Recovered, Setup, pack
@@ -82,15 +76,10 @@ class Engine:
         self._ts_clean = 0
         self._takes: dict[type, Callable[[Any], None]] = {
             Tick: _nothing,
-            Answer: self._answer,
-            OrderSeen: self._order_seen,
-            FillSeen: self._fill_seen,
-            PositionSeen: self._position_seen,
-            BalanceSeen: self._balance_seen,
-            PaymentSeen: self._payment_seen,
-            StreamChanged: self._stream_changed,
-            Command: self._command,
+            Answer: self.asks.answered,
+            Command: self.verbs.command,
             LeaseChanged: self._lease_changed,
+            **Listener(self.orders, self.fills, self.reconciler, self.startup).takes,
         }
 
     def begin(self, ts: int) -> Outputs:
@@ -102,6 +91,9 @@ class Engine:
     def take(self, event: Any, ts: int) -> Outputs:
         """Take one input in at a time; what has become due by then is done too."""
         self._enter(ts)
+        if ts >= self.wake_ts:
+            # What nobody answered is in doubt before anything is decided on it.
+            self.asks.due()
         kind = type(event)
         if kind in _MARKET:
             self._market(event)
@@ -176,45 +168,6 @@ class Engine:
         desk.out.tape.append((desk.ledger_seq, event))
         self.heartbeat.decided(desk.ts, event.ts_event)
         desk.step(event)
-
-    # What the venue says.
-    def _answer(self, answer: Answer) -> None:
-        self.asks.answered(answer)
-
-    def _order_seen(self, event: OrderSeen) -> None:
-        order = event.order
-        self.gate.freshness.user_heard()
-        if order.instrument in self.desk.state.instruments:
-            self.orders.seen(order, self.orders.name_of(order), asked=0)
-
-    def _fill_seen(self, event: FillSeen) -> None:
-        self.gate.freshness.user_heard()
-        self.fills.take(event.fill, "stream")
-
-    def _position_seen(self, event: PositionSeen) -> None:
-        """A hint only: executions are the source of a position."""
-        self.gate.freshness.user_heard()
-        position = event.position
-        slot = self.desk.state.instruments.get(position.instrument)
-        if slot is not None and slot.net.quantity != position.quantity:
-            since = self.desk.ts - self.setup.settings.fills_overlap_ns
-            self.fills.fetch(position.instrument, since, delay=self.setup.settings.fill_grace_ns)
-
-    def _balance_seen(self, event: BalanceSeen) -> None:
-        self.gate.freshness.user_heard()
-
-    def _payment_seen(self, event: PaymentSeen) -> None:
-        self.gate.freshness.user_heard()
-        self.reconciler.cash.take(event.payment)
-
-    def _stream_changed(self, event: StreamChanged) -> None:
-        self.gate.freshness.changed(event)
-        self.desk.tell("STREAM_UP" if event.is_up else "STREAM_DOWN", event.stream, event.reason)
-        if event.stream is Stream.USER and event.is_up:
-            self.startup.connected()
-
-    def _command(self, command: Command) -> None:
-        self.verbs.command(command)
 
     def _lease_changed(self, event: LeaseChanged) -> None:
         self.fence.changed(event.lease)
