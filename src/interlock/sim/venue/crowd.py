@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from interlock.model.order import TimeInForce
 from interlock.sim.matching import Incoming, SelfTrade
 from interlock.sim.venue.market import Market
@@ -11,7 +13,14 @@ from interlock.sim.venue.state import VenueState
 
 
 def send(state: VenueState, market: Market, incoming: Incoming) -> int:
-    """Match an order without owner and rest what may rest; returns the quantity that rests."""
+    """Match an order without owner and rest what may rest; returns the quantity that rests.
+
+    Its price is brought to a valid one that asks for no more: nobody trades between the ticks.
+    """
+    rounded = market.instrument.round_price
+    valid = rounded(incoming.price, up=incoming.side < 0) or rounded(incoming.price, up=True)
+    if valid != incoming.price:
+        incoming = msgspec.structs.replace(incoming, price=valid)
     if market.reducing:
         for maker, allowed in look_ahead(state, market, incoming, SelfTrade.ALLOW).cuts:
             cut(state, market, maker, allowed)

@@ -117,7 +117,7 @@ class Participants:
     # The flow.
     def act(self, state: VenueState, market: Market, ts: int) -> int:
         """One step: take, change the ladder, move, and quote around the new price."""
-        tick = market.instrument.round_price(1, up=True)
+        tick = _step_at(market.instrument, self.fair)
         seconds = self.shape.step_ns / 1e9
         busy = math.exp(0.5 * (self._fast + self._slow))
         for _ in range(self._draws.count(self.shape.takers_per_second * seconds * busy)):
@@ -135,7 +135,7 @@ class Participants:
         """Quote around the new price at once, running over who stands in the way, and trade."""
         self.fair = max(1.0, self.fair * ratio)
         self._levels = {1: {}, -1: {}}
-        tick = market.instrument.round_price(1, up=True)
+        tick = _step_at(market.instrument, self.fair)
         self._quote(state, market, tick)
         for _ in range(40):
             self._change(state, market, tick)
@@ -170,7 +170,11 @@ class Participants:
     def _quote(self, state: VenueState, market: Market, tick: int) -> None:
         """Withdraw what stands on the wrong side of the fair price and stand at the touch."""
         bid = max(tick, int(self.fair // tick) * tick)
-        touch = {1: max(tick, bid - self._widen * tick), -1: bid + (1 + self._widen) * tick}
+        valid = market.instrument.round_price
+        touch = {
+            1: valid(max(tick, bid - self._widen * tick), up=False),
+            -1: valid(bid + (1 + self._widen) * tick, up=True),
+        }
         for side in (1, -1):
             levels = self._levels[side]
             for price in [price for price in levels if (price - touch[side]) * side > 0]:
@@ -209,7 +213,8 @@ class Participants:
         if not best:
             return
         distance = 1 - int(self.shape.reach_ticks * math.log(1.0 - draws.uniform()))
-        price = best - side * distance * tick
+        # Where the step depends on the price, the ladder may reach into another step.
+        price = market.instrument.round_price(best - side * distance * tick, up=side < 0)
         levels = self._levels[side]
         number = levels.get(price)
         if number is not None:
@@ -243,3 +248,9 @@ class Participants:
                     del levels[price]
                 elif (best - price) * side > farthest:
                     crowd.withdraw(market, levels.pop(price))
+
+
+def _step_at(instrument: Instrument, fair: float) -> int:
+    """The distance of two valid prices around the fair price, in price units."""
+    below = instrument.round_price(max(1, int(fair)), up=False)
+    return instrument.round_price(below + 1, up=True) - below

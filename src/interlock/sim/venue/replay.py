@@ -127,7 +127,7 @@ class Replay:
         bid, bid_quantity, ask, ask_quantity = row.values
         low, high = self._scaled(bid, market), self._scaled(ask, market)
         if low == high and bid != ask:
-            high += market.instrument.round_price(1, up=True)
+            high = market.instrument.round_price(high + 1, up=True)
         self._touch(state, market, (low, bid_quantity, high, ask_quantity))
 
     def _touch(self, state: VenueState, market: Market, values: tuple[int, ...]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from interlock.model.instrument import SignificantFigures
 from interlock.sim.venue.core import VenueCore
 from interlock.sim.venue.participants import Participants, shape_of
 from interlock.sim.venue.replay import Replay, rows_of
@@ -54,6 +55,25 @@ def test_flow_makes_a_market() -> None:
     assert 580_000 < core.mark(BTC).mark < 620_000
     assert core.bars(BTC, 60 * SECOND, 0, 60 * SECOND)[0].count > 300
     assert core.mark(ETH).last
+
+
+def test_everybody_quotes_valid_prices_where_the_step_depends_on_the_price() -> None:
+    # 60,000.0 has whole steps; around 100.00 the ladder reaches into steps of 0.001 and 0.01.
+    for start, exponent in ((600_000, 1), (1_000_000, 4), (99_990_000, 3)):
+        instrument = perpetual(
+            BTC, price_exponent=exponent, price_rule=SignificantFigures(5, exponent)
+        )
+        core = VenueCore([instrument], seed=3)
+        shape = shape_of(instrument, start, changes_per_second=300.0)
+        core.add_flow(BTC, Participants(instrument, shape, 3), ts=0)
+        core.advance(20 * SECOND)
+        core.gap(core.now, BTC, 0.97)
+        core.advance(core.now + 5 * SECOND)
+        book = core.book(BTC, 1_000)
+        assert len(book.bids) > 20 and len(book.asks) > 20
+        traded = [item.price for item in core.prints_since(BTC, 0)]
+        prices = [row[0] for row in (*book.bids, *book.asks)] + traded
+        assert [price for price in prices if instrument.price_fault(price)] == []
 
 
 def test_our_orders_meet_a_queue_and_partial_fills() -> None:
