@@ -82,6 +82,18 @@ class KernelView:
         # Both sides as floats first: the compiled path has no wider integers to divide.
         return float(held.value(slot.mark)) / float(equity)
 
+    def equity_beside(self, instrument_id: str = "") -> int | None:
+        """The strategy's equity without the market value of one position, in money units.
+
+        None while a held position has no mark.
+        """
+        slot = self._state.instruments[instrument_id or self._first]
+        held = self._owner.positions.get(slot.instrument.id)
+        equity = self._state.strategy_equity(self._owner)
+        if equity is None or held is None or not held.quantity:
+            return equity
+        return equity - held.value(slot.mark)
+
     def order(self, ref: int) -> Order | None:
         """An open order by its reference, or None when it is over."""
         return self._owner.orders.get(ref)

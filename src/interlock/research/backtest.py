@@ -15,7 +15,7 @@ import polars as pl
 from interlock.kernel.journal import Journal
 from interlock.kernel.state import State
 from interlock.model.instrument import Instrument
-from interlock.model.units import MONEY_SCALE, parse_units
+from interlock.model.units import MONEY_SCALE, RATE_SCALE, parse_units
 from interlock.research import equity as equity_curve
 from interlock.research.digest import result_digest
 from interlock.research.frames import fills_frame, orders_frame
@@ -107,7 +107,7 @@ def make_session(
     state = State(currency=currency, cash=cash, instruments=instruments, limits=options.limits())
     shares = split_cash(cash, len(named))
     for (key, strategy), share in zip(named.items(), shares, strict=True):
-        state.add(key, _runner(strategy, dataset), share)
+        state.add(key, _runner(strategy, dataset, options), share)
     exchange = Exchange(
         [(item, fidelity(dataset, item)) for item in instruments],
         cash=cash,
@@ -151,7 +151,7 @@ def _named(strategies: Any, name: str) -> dict[str, Strategy | TargetStrategy]:
     return {name or type(strategies).__name__: strategies}
 
 
-def _runner(strategy: Strategy | TargetStrategy, dataset: Dataset) -> Strategy:
+def _runner(strategy: Strategy | TargetStrategy, dataset: Dataset, options: RunOptions) -> Strategy:
     if isinstance(strategy, TargetStrategy):
         if not dataset.bars:
             raise BacktestError(f"{type(strategy).__name__} needs bars; the dataset has none")
@@ -161,7 +161,8 @@ def _runner(strategy: Strategy | TargetStrategy, dataset: Dataset) -> Strategy:
                 f"{type(strategy).__name__} is a target strategy for one instrument, the data has "
                 f"{len(dataset.instruments())}; select one, or write an event strategy"
             )
-        return TargetRunner(strategy, dataset.bar(bars.instrument.id))
+        most = min(parse_units(options.leverage, 6), bars.instrument.leverage_max * RATE_SCALE)
+        return TargetRunner(strategy, dataset.bar(bars.instrument.id), exposure_max=most)
     return strategy
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlock.model.market import Bar
+from interlock.model.units import RATE_SCALE
 from interlock.strategy.api import (
     Strategy,
     StrategyError,
@@ -22,6 +23,9 @@ from interlock.strategy.columns import BarColumns, Prices
 from interlock.strategy.intents import Target
 
 Floats = NDArray[np.float64]
+_AHEAD = 1024
+_MONEY_MAX = 1 << 61
+_EQUITY_MIN = 10 * RATE_SCALE
 
 
 class FeatureBars:
@@ -106,10 +110,16 @@ def feature_columns(strategy: TargetStrategy, bars: FeatureBars) -> dict[str, Fl
 
 
 class TargetRunner(Strategy):
-    """Calls ``target`` on each complete bar and brings the position to what it returns."""
+    """Calls ``target`` on each complete bar and brings the position to what it returns.
 
-    def __init__(self, strategy: TargetStrategy, columns: BarColumns) -> None:
+    ``exposure_max`` is the largest exposure that the run allows, in 1e-6 of equity.
+    """
+
+    def __init__(
+        self, strategy: TargetStrategy, columns: BarColumns, *, exposure_max: int = 0
+    ) -> None:
         super().__init__()
+        self._exposure_max = exposure_max
         self.subject = strategy
         self.warmup = strategy.warmup
         self.columns = columns
@@ -142,12 +152,11 @@ class TargetRunner(Strategy):
     def scan(self, low: int, high: int) -> int:
         """The first row from ``low`` on which this acts with the position it has, else ``high``.
 
-        Between two acts nothing of the strategy changes, so rows up to there need no event. Where
-        the position's share of equity moves with the price, every row is looked at.
+        Between two acts nothing of the strategy changes, so rows up to there need no event.
         """
         held = self.view.position_units()
         if self._by_exposure and held:
-            return low
+            return self._scan_held(low, high, held)
         position = held / self._scale
         target = self.subject.target
         first = self._ready.find(b"\x01", low, high)
@@ -158,6 +167,51 @@ class TargetRunner(Strategy):
             if ready and target(record, position) != position:
                 return row
         return high
+
+    def _scan_held(self, low: int, high: int, held: int) -> int:
+        """``scan`` while a position is held whose share of equity moves with the price."""
+        beside, row = self.view.equity_beside(), low
+        while row < high:
+            shares = _shares(self.columns, beside, held, row, min(high, row + _AHEAD))
+            passed = self._pass(row, shares, held)
+            row += passed
+            if passed < min(_AHEAD, high - row + passed):
+                break
+        return row
+
+    def _pass(self, low: int, shares: list[float], held: int) -> int:
+        """How many rows from ``low`` on leave the position as it is, of those with a share."""
+        target = self.subject.target
+        high = low + len(shares)
+        row, decided, last, least, most = 0, 0, None, 1.0, 0.0
+        for is_ready, record, share in zip(
+            self._ready[low:high], self._records(low, high), shares, strict=True
+        ):
+            if is_ready:
+                wanted = target(record, share)
+                if wanted != last:
+                    last = wanted
+                    least, most = self._quiet(wanted, held)
+                if not least <= share <= most:
+                    break
+                decided += 1
+            row += 1
+        # Every decision has a reference, also one that leaves the position as it is.
+        self._next_ref += decided
+        return row
+
+    def _quiet(self, wanted: float, held: int) -> tuple[float, float]:
+        """The shares of equity that a wanted one leaves as they are for certain, least and most.
+
+        The band is drawn in by the rounding of exact money; what lies on its edge is decided there.
+        """
+        band, nothing = self._band - 1, (1.0, 0.0)
+        if not -1e6 < wanted < 1e6:
+            return nothing
+        exposure = exposure_units(wanted)
+        if band < 1 or not 0 < abs(exposure) <= self._exposure_max or (exposure > 0) != (held > 0):
+            return nothing
+        return (exposure - band) / RATE_SCALE, (exposure + band) / RATE_SCALE
 
     def _records(self, low: int, high: int) -> Iterator[Any]:
         """Features and parameters of the rows, one record each."""
@@ -203,3 +257,25 @@ class TargetRunner(Strategy):
         ref = self._next_ref
         self._next_ref = ref + 1
         return ref
+
+
+def _shares(columns: BarColumns, beside: int | None, held: int, low: int, high: int) -> list[float]:
+    """The position's share of equity at each close, up to the first that is not to be told here.
+
+    ``beside`` is the equity without the position, in money units. The shares are those of the
+    view, to the last bit; without a proof that 64 bits hold them there are none.
+    """
+    numerator, denominator = columns.instrument.money_factor
+    closes = columns.close[low:high]
+    factor = held * numerator
+    if beside is None or denominator != 1:
+        return []
+    if abs(beside) >= _MONEY_MAX or int(closes.max()) * abs(factor) >= _MONEY_MAX:
+        return []
+    values = closes * factor
+    equity = values + beside
+    # With this much equity a unit of money is far less than a unit of exposure.
+    few = equity < _EQUITY_MIN
+    end = int(few.argmax()) if few.any() else len(closes)
+    shares: list[float] = (values[:end].astype(np.float64) / equity[:end]).tolist()
+    return shares

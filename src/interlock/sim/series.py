@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from interlock.kernel.engine import step, step_bars
+from interlock.kernel.state import StrategySlot
 from interlock.model.market import Bar
 from interlock.sim.bars import BarMarket
 from interlock.sim.margin import NEVER
@@ -40,7 +39,7 @@ class Series:
         self.market = market
         self.progress = progress
         self._funding = _by_row(bars, funding)
-        self._scan = self._scanner()
+        self._owner = self._scanned()
 
     def run(self) -> None:
         """Every row, in order."""
@@ -67,8 +66,11 @@ class Series:
                 continue
             # Nothing works: only a decision or a liquidation can be the next thing to happen.
             stop = self._danger(row, high)
-            if self._scan is not None:
-                row = self._scan(row, stop)
+            if self._owner is not None:
+                if self._owner.prepares:
+                    stop = min(stop, row + self._owner.warming + 1)
+                else:
+                    row = self._owner.strategy.scan(row, stop)
             row, effects = step_bars(session.state, cursor, row, stop)
             if row < stop:
                 market.see_close(cursor)
@@ -111,12 +113,12 @@ class Series:
         _, _, highs, lows, _, _ = self.cursor._columns
         return bool(lows[row] <= floor or highs[row] >= ceiling)
 
-    def _scanner(self) -> Callable[[int, int], int] | None:
-        """The hint of the only strategy, when it overrides it and hears nothing but bars."""
+    def _scanned(self) -> StrategySlot | None:
+        """The only strategy, when it can say on which rows it may act."""
         owners = list(self.session.state.strategies.values())
         if len(owners) != 1 or type(owners[0].strategy).scan is Strategy.scan:
             return None
-        return None if owners[0].warming else owners[0].strategy.scan
+        return owners[0]
 
     def _row_with_funding(self, row: int, items: list[tuple[int, int]]) -> None:
         session, market, bar = self.session, self.market, self.cursor

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from interlock.research import backtest, synthetic
 from interlock.research.backtest import RunOptions, run
+from interlock.research.target_runner import TargetRunner
 from interlock.strategy.api import StrategyError, TargetStrategy
 from interlock.strategy.columns import BarColumns, Dataset
 from tests.scenario import PERPETUAL
@@ -43,3 +45,49 @@ def test_nan_is_told_with_the_time_of_its_bar() -> None:
     assert "NotANumber.target returned NaN on the bar of 2023-11-15T00:02:00Z (row 2 of" in text
     assert "close 102 USDT" in text
     assert "return a number" in text
+
+
+class Steady(TargetStrategy):
+    """Long or short by a slow wave, at a size that a band leaves alone for most of the time."""
+
+    warmup = 30
+    rebalance_band = 0.05
+
+    def features(self, bars: Any) -> dict[str, Any]:
+        wave = np.sin(np.arange(len(bars)) / 40.0)
+        wave[::17] = np.nan
+        return {"wave": wave}
+
+    @staticmethod
+    def target(f: Any, position: float) -> float:
+        return 0.0 if abs(f.wave) < 0.2 else 0.7 if f.wave > 0.0 else -1.4
+
+
+class Announced(TargetRunner):
+    """The same with every row announced."""
+
+    def scan(self, low: int, high: int) -> int:
+        return low
+
+
+@pytest.mark.parametrize("band", [0.0, 0.02, 0.3])
+@pytest.mark.parametrize("leverage", [1.0, 3.0])
+def test_rows_that_leave_a_position_alone_may_be_passed(
+    band: float, leverage: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = synthetic.dataset("crypto-bars", days=40, symbols=["BTCUSDT-PERP"], step="15m")
+    options = RunOptions(leverage=leverage, slippage_bps=2)
+    found = []
+    for runner in (TargetRunner, Announced):
+        strategy = Steady()
+        strategy.rebalance_band = band
+        monkeypatch.setattr(backtest, "TargetRunner", runner)
+        found.append(run(strategy, data, options))
+    passed, announced = found
+    assert passed.counters["fills"] > 20
+    assert passed.result_digest == announced.result_digest
+    assert passed.journal_digest == announced.journal_digest
+    assert (
+        passed.orders["client_order_id"].to_list() == announced.orders["client_order_id"].to_list()
+    )
+    assert passed.counters["events"] < announced.counters["events"]

@@ -7,6 +7,7 @@ one operation without it, so the loop gives the bits of the scalar function.
 """
 
 import functools
+import sys
 import zlib
 from collections.abc import Callable
 from types import FunctionType
@@ -21,6 +22,8 @@ Loop = Callable[..., int]
 LEAD = 8
 # Rows summed, then divided: their sums are still in the cache, and divisions go in vectors.
 BLOCK = 2048
+# Rows up to which an average does without the compiler while nothing else has loaded it.
+PLAIN_ROWS = 1 << 20
 
 
 def run_columns(
@@ -76,8 +79,23 @@ def run_unit_means(
 ) -> npt.NDArray[np.float64]:
     """Return the means of `length` whole numbers over `divisor`, shape (1, rows)."""
     out = _empty(1, units.size)
-    _compiled_means()(units, length, divisor, out[0])
+    if "numba" in sys.modules or not length <= units.size <= PLAIN_ROWS:
+        _compiled_means()(units, length, divisor, out[0])
+    else:
+        _plain_means(units, length, divisor, out[0])
     return out
+
+
+def _plain_means(
+    units: npt.NDArray[np.int64], length: int, divisor: float, out: npt.NDArray[np.float64]
+) -> None:
+    """The same by running totals: loading the compiler takes far longer than one short column."""
+    # Totals may wrap around; their differences are below 2^53 all the same.
+    totals = np.cumsum(units)
+    out[: length - 1] = np.nan
+    out[length - 1] = totals[length - 1]
+    out[length:] = totals[length:] - totals[:-length]
+    out[length - 1 :] /= divisor
 
 
 @functools.cache
