@@ -145,13 +145,22 @@ class Judge:
                 ts_venue = clock.server_time * MILLISECOND
                 return ts_venue, ts_venue
             case BookQuery():
-                depth = _read_depth(replies[0].body)
-                return depth.last_update_id, depth.sent * MILLISECOND
+                return self._middle(request, replies[0].body)
             case DeadManRequest():
                 for reply in replies:
                     _read_dead_man(reply.body)
                 return None, 0
         raise WireFault(f"{type(request).__name__} has no answer at this venue")
+
+    def _middle(self, request: BookQuery, body: bytes) -> tuple[int, int]:
+        """The middle of the touch in price units: what a stream is measured against."""
+        instrument = self._dialect.listing.by_id(request.instrument)
+        depth = _read_depth(body)
+        if not depth.bids or not depth.asks:
+            raise WireFault(f"the book of {request.instrument} has an empty side")
+        bid = reading.price_units(depth.bids[0][0], instrument, "best bid")
+        ask = reading.price_units(depth.asks[0][0], instrument, "best ask")
+        return (bid + ask) // 2, depth.sent * MILLISECOND
 
     def _about_order(
         self,

@@ -14,6 +14,8 @@ _T = TypeVar("_T")
 
 # Longer than any number the venue writes; a longer one is a mistake or an attack.
 _TEXT_MAX = 40
+# What a column of market data can hold.
+_UNITS_MAX = 2**62
 _EXCERPT = 120
 
 
@@ -40,9 +42,12 @@ def units(text: str, exponent: int, what: str) -> int:
     if not text or len(text) > _TEXT_MAX or not text.isascii() or "_" in text:
         raise WireFault(f"{what} {text[:_TEXT_MAX]!r} is no decimal number")
     try:
-        return parse_units(text, exponent)
+        value = parse_units(text, exponent)
     except UnitError as fault:
         raise WireFault(f"{what}: {fault}") from None
+    if abs(value) > _UNITS_MAX:
+        raise WireFault(f"{what} {text!r} is no price, quantity or amount")
+    return value
 
 
 def ratio(text: str, scale: int, what: str) -> int:

@@ -209,8 +209,6 @@ ROWS: Mapping[int, Row] = {
 UNAVAILABLE_TEXTS: Mapping[str, tuple[Verdict, str]] = {
     "Service Unavailable.": (_NO, "the venue states that it was not executed and may be retried"),
 }
-# The front limits refuse without a code of the order path; their body names -1003 or -1015.
-LIMIT_STATUSES = (418, 429)
 
 
 def verdict(asked: str, status: int, code: int, text: str) -> Verdict:
@@ -224,3 +222,18 @@ def verdict(asked: str, status: int, code: int, text: str) -> Verdict:
     if not row.status and not 400 <= status < 500:
         return Verdict.UNKNOWN
     return row.judge(asked, status)
+
+
+def table() -> str:
+    """The table as Markdown, one row per code, for the documentation."""
+    lines = ["| code | name | verdict | why |", "|---|---|---|---|"]
+    for code, row in sorted(ROWS.items(), reverse=True):
+        said = f"{row.verdict} with status {row.status}" if row.status else str(row.verdict)
+        said += "".join(f"; {word}: {verdict}" for word, verdict in row.otherwise)
+        lines.append(f"| {code} | {row.name} | {said} | {row.reason} |")
+    lines += [f'| 503 "{text}" | | {found} | {why} |' for text, (found, why) in _TEXT_ROWS]
+    lines.append("| everything else | | unknown | no statement about this attempt |")
+    return "\n".join(lines) + "\n"
+
+
+_TEXT_ROWS = tuple(UNAVAILABLE_TEXTS.items())
