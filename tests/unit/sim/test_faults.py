@@ -27,6 +27,11 @@ def injector(*rules: dict[str, Any], seed: int = 1) -> Injector:
         ({"rules": [{"fault": "drop_reply", "probability": 2}]}, "between 0 and 1"),
         ({"rules": [{"fault": "drop_reply", "call": "plce"}]}, "call 'plce' must be one of"),
         ({"rules": [{"fault": "gap", "ratio": "big"}]}, "ratio 'big' must be a number"),
+        ({"rules": [{"fault": "gap", "ratio": -1}]}, "must be a change above -1"),
+        ({"rules": [{"fault": "fill_part", "ratio": 2}]}, "must be above 0, at most 1"),
+        ({"rules": [{"fault": "answer", "status": 503, "executed": "no"}]}, "true or false"),
+        ({"rules": [{"fault": "switch_protocol", "version": "2"}]}, "algo, before-algo"),
+        ({"rules": [{"fault": "liquidate", "account": 7}]}, "account 7 must be text"),
         ({"seed": "x"}, "seed 'x' must be an integer"),
     ],
 )
@@ -81,8 +86,9 @@ def test_messages_are_lost_doubled_delayed_and_frozen() -> None:
     assert doubled.delays_ns == (0, SECOND)
     late = injector({"fault": "delay_message", "delay": "2s"}).frame(0, frame)
     assert late.delays_ns == (2 * SECOND,)
-    assert injector({"fault": "freeze_stream"}).frame(0, frame).freezes
-    assert injector({"fault": "close_stream"}).frame(0, frame).closes
+    frozen = {"fault": "freeze_stream", "count": 1, "for": "9s"}
+    assert injector(frozen).frame(0, frame).frozen_until == 9 * SECOND
+    assert injector({"fault": "close_stream", "count": 1}).frame(0, frame).closes
     other = injector({"fault": "lose_message", "stream": "market"}).frame(0, frame)
     assert other.delays_ns == (0,)
 
@@ -113,3 +119,50 @@ def test_maintenance_refuses_everything_while_it_lasts() -> None:
     during = faults.request(2 * SECOND, PLACE)
     assert (during.executions, during.reply, during.status) == (0, "html", 502)
     assert faults.request(62 * SECOND, PLACE).executions == 1
+
+
+def test_closing_and_freezing_without_a_condition_come_at_their_time() -> None:
+    faults = injector({"fault": "close_stream", "at": "1s", "for": "2s"})
+    assert not faults.watches_frames
+    assert [rule.fault for rule in faults.due(SECOND)] == ["close_stream"]
+    found = faults.lasting(2 * SECOND, "user", Call(kind="session"))
+    assert found is not None and found[1] == 3 * SECOND
+    assert faults.lasting(3 * SECOND, "user", Call(kind="session")) is None
+
+
+def test_a_change_that_lasts_is_taken_back_once() -> None:
+    faults = injector({"fault": "skew_clock", "at": "1s", "for": "2s", "offset": "-5s"})
+    assert [rule.values["offset"] for rule in faults.due(SECOND)] == [-5 * SECOND]
+    assert faults.over(2 * SECOND) == []
+    assert [rule.fault for rule in faults.over(3 * SECOND)] == ["skew_clock"]
+    assert faults.over(4 * SECOND) == []
+    assert faults.clear() == []
+
+
+def test_a_change_without_end_is_taken_back_by_clear() -> None:
+    faults = injector({"fault": "halt"})
+    assert [rule.fault for rule in faults.due(0)] == ["halt"]
+    assert [rule.fault for rule in faults.clear()] == ["halt"]
+    assert faults.rules == []
+
+
+def test_a_verb_may_wait_for_calls() -> None:
+    faults = injector({"fault": "gap", "ratio": -0.1, "after_calls": 2, "call": "place"})
+    faults.request(SECOND, Call(kind="query"))
+    faults.request(SECOND, PLACE)
+    assert faults.due(SECOND) == []
+    faults.request(2 * SECOND, PLACE)
+    assert [rule.fault for rule in faults.due(2 * SECOND)] == ["gap"]
+
+
+def test_a_rule_may_be_for_one_protocol() -> None:
+    faults = injector({"fault": "drop_reply", "protocol": "hyperliquid"})
+    assert faults.request(0, Call(kind="place", protocol="binance")).reply == "as is"
+    assert faults.request(0, Call(kind="place", protocol="hyperliquid")).reply == "none"
+
+
+def test_old_snapshots_are_for_questions_only() -> None:
+    faults = injector({"fault": "stale_snapshot", "age": "5s"})
+    assert faults.keeps_snapshots()
+    assert faults.request(0, PLACE).age_ns == 0
+    assert faults.request(0, Call(kind="query")).age_ns == 5 * SECOND

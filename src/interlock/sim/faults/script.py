@@ -1,9 +1,9 @@
 """A fault script as data: which fault, when, on what, how often. Nothing is injected here.
 
 A script is a mapping with ``rules`` (a list) and an optional ``seed``. A rule has a ``fault`` by
-name and may say when (``at``, ``for``, ``after_calls``), on what (``call``, ``account``,
-``instrument``, ``stream``, ``event``), how often (``count``, ``probability``), and the values that
-its fault takes. Times are text with a unit ("250ms", "30s", "5m", "1h") or seconds. Everything is
+name and may say when (``at``, ``for``, ``after_calls``), on what (``protocol``, ``call``,
+``account``, ``instrument``, ``stream``, ``event``), how often (``count``, ``probability``), and the
+values that its fault takes. Times are text with a unit ("250ms", "30s", "5m", "1h") or seconds. Everything is
 checked when the script is read: an unknown name or a value of the wrong kind is an error that
 names the rule.
 """
@@ -53,14 +53,20 @@ VENUE_FAULTS: Mapping[str, tuple[str, ...]] = {
     "deleverage": (),
     "manual_trade": ("side", "quantity"),
     "manual_cancel": (),
+    "fill_part": ("ratio",),
     "delist": (),
-    "maintenance": ("status",),
-    "protocol": ("version",),
+    "halt": (),
     "resume": (),
+    "maintenance": ("status",),
+    "switch_protocol": ("version",),
 }
 FAULTS: Mapping[str, tuple[str, ...]] = {**REQUEST_FAULTS, **STREAM_FAULTS, **VENUE_FAULTS}
 CALLS = ("any", "place", "amend", "cancel", "query", "account", "market", "session")
 STREAMS = ("any", "user", "market")
+VERSIONS = ("algo", "before-algo")
+SIDES = ("buy", "sell")
+# Verbs that end with their ``for``: what they changed is changed back.
+REVERTED = ("skew_clock", "change_filters", "halt", "maintenance")
 _REQUIRED = {
     "delay_request": ("delay",),
     "late_reply": ("delay",),
@@ -71,11 +77,13 @@ _REQUIRED = {
     "skew_clock": ("offset",),
     "gap": ("ratio",),
     "manual_trade": ("side", "quantity"),
-    "protocol": ("version",),
+    "fill_part": ("ratio",),
+    "switch_protocol": ("version",),
     "change_leverage": ("leverage",),
 }
 _TIMES = ("at", "for", "delay", "age", "retry_after", "offset")
 _NUMBERS = ("status", "probability", "ratio", "leverage", "count", "after_calls", "code")
+_TEXTS = ("name", "protocol", "call", "account", "instrument", "stream", "event", "message")
 _COMMON = (
     "fault",
     "name",
@@ -84,6 +92,7 @@ _COMMON = (
     "after_calls",
     "count",
     "probability",
+    "protocol",
     "call",
     "account",
     "instrument",
@@ -97,7 +106,10 @@ class ScriptError(ValueError):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule. Times are ns after the script's start; ``count`` 0 = whenever it matches."""
+    """One rule. Times are ns after the script's start; ``count`` 0 = whenever it matches.
+
+    ``lasts`` 0 = without end.
+    """
 
     fault: str
     name: str = ""
@@ -106,6 +118,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     after_calls: int = 0
     count: int = 0
     probability: float = 1.0
+    protocol: str = ""
     call: str = "any"
     account: str = ""
     instrument: str = ""
@@ -117,6 +130,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """How truth records and the terminal name this rule."""
         return self.name or self.fault
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it acts on streams at its time, and not when a certain message leaves."""
+        chosen = self.after_calls or self.count or self.event or self.probability < 1
+        return self.fault in ("freeze_stream", "close_stream") and not chosen
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +183,12 @@ def parse_rule(given: Any, number: int = 1) -> Rule:
             raise ScriptError(f"{where}: {fault} needs {key!r}")
     _check_choice(where, "call", common.get("call", "any"), CALLS)
     _check_choice(where, "stream", common.get("stream", "any"), STREAMS)
+    _check_choice(where, "version", values.get("version", "algo"), VERSIONS)
+    _check_choice(where, "side", values.get("side", "buy"), SIDES)
+    if fault == "fill_part" and not 0 < values["ratio"] <= 1:
+        raise ScriptError(f"{where} ({fault}): ratio {values['ratio']} must be above 0, at most 1")
+    if fault == "gap" and not -1 < values["ratio"] < 100:
+        raise ScriptError(f"{where} ({fault}): ratio {values['ratio']} must be a change above -1")
     common["lasts"] = common.pop("for", 0)
     return Rule(values=values, **common)
 
@@ -189,11 +214,15 @@ def _read(where: str, key: str, value: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if key in _NUMBERS and not is_number:
         raise ScriptError(f"{where}: {key} {value!r} must be a number")
+    if key == "executed" and not isinstance(value, bool):
+        raise ScriptError(f"{where}: executed {value!r} must be true or false")
+    if key in _TEXTS and not isinstance(value, str):
+        raise ScriptError(f"{where}: {key} {value!r} must be text")
     if key == "probability" and not 0 <= value <= 1:
         raise ScriptError(f"{where}: probability {value!r} must lie between 0 and 1")
     return value
 
 
-def _check_choice(where: str, key: str, value: str, allowed: Sequence[str]) -> None:
+def _check_choice(where: str, key: str, value: Any, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ScriptError(f"{where}: {key} {value!r} must be one of {', '.join(allowed)}")
