@@ -137,6 +137,16 @@ class Access:
             return {"role": "subAccount", "data": {"master": self._leaders[key]}}
         return {"role": "user" if key in self._users else "missing"}
 
+    def user_of(self, signed: SignedAction, now_ms: int) -> str:
+        """The address that an action is for, empty when nobody is known; uses up nothing."""
+        if signed.vault_address is not None:
+            return signed.vault_address.lower()
+        try:
+            is_user_signed = signed.action.get("type") in hashing.USER_SIGNED
+            return self._signer(signed, now_ms, is_user_signed)[1]
+        except (ActionFault, Unreadable):
+            return ""
+
     def admit(self, signed: SignedAction, now_ms: int) -> str:
         """Check signature, expiry and nonce; returns the address that the action is for."""
         kind = signed.action.get("type")

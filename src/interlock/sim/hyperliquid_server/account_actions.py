@@ -45,6 +45,7 @@ class AccountActions:
         if time is None:
             state.core.dead_man(caller.ts, caller.account, None, 0)
             return {"type": "default"}
+        time -= state.clock_offset_ns // 1_000_000
         volume, needed = state.budget(caller.address).volume, state.options.schedule_volume
         if volume < needed:
             raise ActionFault(

@@ -40,7 +40,7 @@ class Actions:
         carry_out = self._table.get(kind) if isinstance(kind, str) else None
         if carry_out is None:
             raise Unreadable("type")
-        address = state.access.admit(signed, now_ms(ts))
+        address = state.access.admit(signed, now_ms(ts + state.clock_offset_ns))
         account = state.access.account(address)
         if account is None:
             raise ActionFault(f"{errors.NO_WALLET} {address} does not exist.")

@@ -64,6 +64,8 @@ class ServerState:
         self.group = 0
         # The hook of query lag: reads ask it whether an order is visible yet.
         self.sees: Callable[[int, str, Order], bool] = lambda ts, read, order: True
+        # How far the clock that clients have to follow is ahead of the venue's time.
+        self.clock_offset_ns = 0
         self.universe = Universe(())
         self.refresh()
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 
 from interlock.model.instrument import Instrument
+from interlock.model.units import RATE_SCALE
 from interlock.sim.venue import operator, requests, settings
 from interlock.sim.venue.market import Market, Trading
 from interlock.sim.venue.queries import Queries
@@ -131,6 +132,12 @@ class OperatorVerbs:
         """An order placed by hand on the same account."""
         advance(self.state, ts)
         return copy(operator.manual_trade(self.state, self.state.owner(account), ticket))
+
+    def fill_part(self, ts: int, account: str, symbol: str, ratio: float) -> Order | Refused:
+        """A taker fills a share of the account's oldest resting order, and all before it."""
+        market = self._at(ts, symbol)
+        parts = round(ratio * RATE_SCALE)
+        return copy(operator.fill_part(self.state, self.state.owner(account), market, parts))
 
     def change_filters(self, ts: int, symbol: str, instrument: Instrument) -> None:
         """Give a symbol another tick, lot, leverage or tiers; its units must stay."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from interlock.model.instrument import Instrument
 from interlock.model.order import OrderStatus
 from interlock.model.units import RATE_SCALE, div_half_even
-from interlock.sim.venue import liquidation, marks
+from interlock.sim.venue import crowd, liquidation, marks
 from interlock.sim.venue.accounts import PARTICIPANTS, Account
 from interlock.sim.venue.conditionals import react
 from interlock.sim.venue.market import Market, Trading
@@ -97,6 +97,29 @@ def manual_trade(state: VenueState, account: Account, ticket: OrderTicket) -> Or
     if not ticket.client_id:
         ticket.client_id = f"web_{state.order_id + 1}"
     return place(state, account, ticket)
+
+
+def fill_part(
+    state: VenueState, account: Account, market: Market, parts: int
+) -> Order | Refused:
+    """Somebody takes a share (``parts`` of 1e-6) of the account's oldest resting order.
+
+    Everything that stands before it in the queue is taken too, as a real trade would.
+    """
+    own = [order for order in account.shelf(False).open.values() if order.order_id in market.book]
+    order = next((item for item in own if item.symbol == market.symbol), None)
+    if order is None:
+        return Refused(Refusal.UNKNOWN_ORDER, "no order rests in the book")
+    ahead = 0
+    for resting in market.book.side(order.side):
+        if resting.order_id == order.order_id:
+            break
+        ahead += resting.quantity
+    lot = market.instrument.lot
+    share = max(lot, order.left * parts // RATE_SCALE // lot * lot)
+    crowd.take(state, market, -order.side, price=order.price, quantity=ahead + share)
+    react(state, market)
+    return order
 
 
 def change_filters(state: VenueState, market: Market, instrument: Instrument) -> None:

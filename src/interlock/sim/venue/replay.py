@@ -100,7 +100,14 @@ class Replay:
         while self._ahead is not None and self._ahead.ts + self._shift <= ts:
             self._apply(state, market, self._ahead)
             self._ahead = next(self._rows, None)
+        # No index is recorded: the middle stands for it, so that funding has no premium.
+        market.index = market.middle() or market.index
         return NEVER if self._ahead is None else self._ahead.ts + self._shift
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything recorded has happened."""
+        return self._ahead is None
 
     def gap(self, state: VenueState, market: Market, ratio: float) -> None:
         """From here on every recorded price is scaled by the ratio."""
