@@ -306,10 +306,11 @@ def _timed_query(request: Request, body: bytes, reader: Reader) -> Said:
             content, ts_venue = (info.balance_of(row),), info.time_of(row)
         case BookQuery():
             # The book itself is a market event: ``info.read_book`` makes it of the same bytes.
+            # The answer has its middle.
             book = info.read_book(body, reader.universe)
             if book.instrument.id != request.instrument:
                 raise WireFault(f"a book of {book.instrument.id} answers {request.instrument}")
-            ts_venue = book.ts_event
+            content, ts_venue = info.middle_of(book), book.ts_event
         case TimeQuery():
             content = ts_venue = info.read_time(body)
         case _:

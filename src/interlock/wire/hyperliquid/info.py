@@ -27,6 +27,7 @@ from interlock.wire.hyperliquid.text import (
     WireFault,
     decode,
     money_of,
+    nearest_units_of,
     side_of,
     units_of,
 )
@@ -98,6 +99,12 @@ class BookRow(msgspec.Struct):
     coin: str
     time: int
     levels: tuple[list[LevelRow], list[LevelRow]]
+
+
+class MarkRow(msgspec.Struct, rename="camel"):
+    """What is known of a perpetual: the mark price, among much else."""
+
+    mark_px: str
 
 
 class AccountRow(msgspec.Struct, rename="camel"):
@@ -286,6 +293,30 @@ def read_fundings(body: bytes, universe: Universe) -> tuple[Payment, ...]:
 def read_book(body: bytes, universe: Universe) -> Book:
     """The answer to ``l2Book``."""
     return book_of(decode(body, BookRow), universe)
+
+
+def middle_of(book: Book) -> int:
+    """The middle of the touch in price units: what a stream is measured against."""
+    if not book.bid_units or not book.ask_units:
+        raise WireFault(f"the book of {book.instrument.id} has an empty side")
+    return (book.bid_units + book.ask_units) // 2
+
+
+def mark_of(row: MarkRow, instrument: Instrument) -> int:
+    """The mark price in price units, rounded half to even."""
+    mark = nearest_units_of(row.mark_px, instrument.price_exponent)
+    if mark <= 0:
+        raise WireFault(f"{instrument.id}: mark price {row.mark_px} must be positive")
+    return mark
+
+
+def read_marks(body: bytes, universe: Universe) -> dict[str, int]:
+    """Mark prices by instrument, of the answer to ``metaAndAssetCtxs``."""
+    rows = decode(body, tuple[msgspec.Raw, list[MarkRow]])[1]
+    if len(rows) != len(universe.instruments):
+        raise WireFault(f"{len(rows)} marks of {len(universe.instruments)} perpetuals")
+    pairs = zip(universe.instruments, rows, strict=True)
+    return {item.id: mark_of(row, item) for item, row in pairs}
 
 
 def read_time(body: bytes) -> int:

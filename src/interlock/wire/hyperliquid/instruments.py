@@ -18,7 +18,7 @@ from interlock.model.instrument import (
     SignificantFigures,
 )
 from interlock.model.units import MONEY_SCALE, RATE_SCALE
-from interlock.wire.hyperliquid.text import WireFault, decode, units_of
+from interlock.wire.hyperliquid.text import WireFault, decode, nearest_units_of, units_of
 
 VENUE = "HYPERLIQUID"
 QUOTE = "USDC"
@@ -29,6 +29,7 @@ FUNDING_INTERVAL_NS = 3_600 * 10**9
 # The lowest tier of the fee schedule, 1e-6.
 MAKER_RATE = 150
 TAKER_RATE = 450
+_RATE_DIGITS = len(str(RATE_SCALE)) - 1
 
 
 class _Asset(msgspec.Struct, rename="camel"):
@@ -52,6 +53,11 @@ class _Table(msgspec.Struct, rename="camel"):
 class _Meta(msgspec.Struct, rename="camel"):
     universe: list[_Asset]
     margin_tables: list[tuple[int, _Table]] = []
+
+
+class _Fees(msgspec.Struct, rename="camel"):
+    user_cross_rate: str
+    user_add_rate: str
 
 
 class Universe:
@@ -110,6 +116,18 @@ def read_universe(body: bytes, *, venue: str = VENUE) -> Universe:
         item.id for item, asset in zip(instruments, meta.universe, strict=True) if asset.is_delisted
     ]
     return Universe(instruments, closed=closed)
+
+
+def with_fees(universe: Universe, body: bytes) -> Universe:
+    """The same instruments at the rates of the answer to ``userFees``."""
+    fees: _Fees = decode(body, _Fees)
+    taker = nearest_units_of(fees.user_cross_rate, _RATE_DIGITS)
+    maker = nearest_units_of(fees.user_add_rate, _RATE_DIGITS)
+    priced = [
+        msgspec.structs.replace(item, maker_rate=maker, taker_rate=taker)
+        for item in universe.instruments
+    ]
+    return Universe(priced, closed=universe.closed)
 
 
 def size_decimals(instrument: Instrument) -> int:

@@ -23,6 +23,7 @@ from interlock.wire.hyperliquid.text import NS_PER_MS
 
 INFO_PATH = "/info"
 META = b'{"type":"meta"}'
+META_AND_MARKS = b'{"type":"metaAndAssetCtxs"}'
 
 
 def query_of(request: Request, universe: Universe, identity: Identity) -> dict[str, object]:
@@ -61,6 +62,12 @@ def ask(question: object) -> HttpRequest:
     return HttpRequest(method="POST", path=INFO_PATH, body=body, headers=JSON_HEADERS)
 
 
-def load_universe() -> HttpRequest:
-    """Ask for the list of perpetuals."""
-    return HttpRequest(method="POST", path=INFO_PATH, body=META, headers=JSON_HEADERS)
+def load_universe(*, marks: bool = False) -> HttpRequest:
+    """Ask for the list of perpetuals, with or without what they are worth now."""
+    body = META_AND_MARKS if marks else META
+    return HttpRequest(method="POST", path=INFO_PATH, body=body, headers=JSON_HEADERS)
+
+
+def load_fees(user: str) -> HttpRequest:
+    """Ask what a user pays."""
+    return ask({"type": "userFees", "user": user})

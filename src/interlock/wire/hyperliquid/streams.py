@@ -81,6 +81,13 @@ class QuoteLost(msgspec.Struct, frozen=True, kw_only=True):
     ts_venue: int
 
 
+class MarkSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The mark price of an instrument, in price units."""
+
+    instrument: str
+    mark: int
+
+
 class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
     """All positions that are not zero, and the wallet."""
 
@@ -111,7 +118,7 @@ class Unheard(msgspec.Struct, frozen=True):
 
 
 Item = (
-    Book | Quote | Trade | CandleSeen | QuoteLost
+    Book | Quote | Trade | CandleSeen | QuoteLost | MarkSeen
     | OrderSeen | FillSeen | PaymentSeen | AccountSeen | VenueCanceled | Liquidated
     | Pong | Acknowledged | Posted | SocketError | Unheard
 )  # fmt: skip
@@ -146,6 +153,11 @@ class _Candle(msgspec.Struct):
     h: str
     l: str  # noqa: E741 - the venue's name of the low
     v: str
+
+
+class _Context(msgspec.Struct):
+    coin: str
+    ctx: info.MarkRow
 
 
 class _Fills(msgspec.Struct, rename="camel"):
@@ -298,6 +310,14 @@ def _candle(reader: Reader, data: bytes, ts: int) -> list[Item]:
     ]
 
 
+def _context(reader: Reader, data: bytes, ts: int) -> list[Item]:
+    row: _Context = decode(data, _Context)
+    if not info.is_ours(row.coin):
+        return []
+    instrument = reader.universe.of_coin(row.coin)
+    return [MarkSeen(instrument=instrument.id, mark=info.mark_of(row.ctx, instrument))]
+
+
 def _orders(reader: Reader, data: bytes, ts: int) -> list[Item]:
     return [
         OrderSeen(ts_event=ts, order=info.status_row_of(row, reader.universe, reader.cloids))
@@ -376,6 +396,7 @@ _CHANNELS: dict[str, Callable[[Reader, bytes, int], list[Item]]] = {
     "bbo": _bbo,
     "trades": _trades,
     "candle": _candle,
+    "activeAssetCtx": _context,
     "orderUpdates": _orders,
     "userFills": _fills,
     "userFundings": _fundings,

@@ -39,10 +39,15 @@ def units_of(text: object, exponent: int) -> int:
 
 def money_of(text: object) -> int:
     """Money units; what is finer than one is rounded half to even, so that no fill is lost."""
+    return nearest_units_of(text, MONEY_EXPONENT)
+
+
+def nearest_units_of(text: object, exponent: int) -> int:
+    """Integer units of 10^-exponent; what is finer than one is rounded half to even."""
     sign, whole, part = digits_of(text)
-    if len(part) <= MONEY_EXPONENT:
-        return sign * int(whole + part.ljust(MONEY_EXPONENT, "0"))
-    return sign * div_half_even(int(whole + part), 10 ** (len(part) - MONEY_EXPONENT))
+    if len(part) <= exponent:
+        return sign * int(whole + part.ljust(exponent, "0"))
+    return sign * div_half_even(int(whole + part), 10 ** (len(part) - exponent))
 
 
 def units_text(units: int, exponent: int) -> str:
