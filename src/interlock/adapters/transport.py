@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
 
 import aiohttp
@@ -22,6 +22,8 @@ from interlock.wire.http import HttpRequest
 CONNECT_SECONDS = 5.0
 # A peer that answers no ping within this time is gone, whatever its connection looks like.
 HEARTBEAT_SECONDS = 10.0
+# How long a peer may take to say goodbye; one that is gone says nothing.
+GOODBYE_SECONDS = 1.0
 MESSAGE_MAX = 8 * 2**20
 
 
@@ -144,7 +146,7 @@ class Transport:
 
     async def frames(
         self, url: str, *, opened: Callable[[aiohttp.ClientWebSocketResponse], None]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The text messages of one WebSocket until it ends; then StreamLost says how.
 
         ``opened`` is given the socket for sending. Pings of the venue are answered by the library.
@@ -156,6 +158,7 @@ class Transport:
                 autoping=True,
                 heartbeat=HEARTBEAT_SECONDS,
                 compress=0,
+                timeout=aiohttp.ClientWSTimeout(ws_close=GOODBYE_SECONDS),
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise StreamLost(f"cannot open the stream: {error}") from error

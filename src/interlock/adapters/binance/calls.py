@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from interlock.adapters.connecting import Refusal
+from interlock.adapters.offset import Offset
 from interlock.adapters.transport import Ending, Transport
 from interlock.model.venue import Answer, Request, TimeQuery, Verdict
 from interlock.ports import Clock, Signer
@@ -15,8 +17,6 @@ from interlock.wire.binance.fault import WireFault
 from interlock.wire.binance.requests import DeadlinePassed, Draft, UnsupportedRequest
 from interlock.wire.http import HttpRequest
 
-MILLISECOND = 1_000_000
-SECOND = 1_000 * MILLISECOND
 SAMPLES = 3
 TIMEOUT_S = 10.0
 
@@ -26,26 +26,6 @@ class Keys(msgspec.Struct, frozen=True):
 
     name: str
     signer: Signer
-
-
-class Refusal(RuntimeError):
-    """The venue or the network refused what connecting needs; the text says what and why."""
-
-
-class Offset(msgspec.Struct):
-    """Venue time minus ours, and how far it may be off; ns. Measured, never assumed."""
-
-    value: int = 0
-    error: int = SECOND
-    ts_measured: int = 0
-
-    def take(self, *, sent: int, seen: int, venue: int) -> None:
-        """Take a sample in: the truth lies within half of the round trip around the middle."""
-        half = (seen - sent) // 2
-        aged = self.error + (seen - self.ts_measured) // 10_000
-        if half <= aged or not self.ts_measured or abs(venue - sent - half - self.value) > half:
-            self.value, self.error = venue - sent - half, half
-            self.ts_measured = seen
 
 
 class Calls:

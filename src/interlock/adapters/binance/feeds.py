@@ -1,9 +1,4 @@
-"""Streams of the venue kept alive: opened, read, noticed when silent or gone, opened again.
-
-Rules of this file. A stream that was lost is told before it is opened again, because whoever hears
-it must assume that messages are missing. A frame that cannot be read is counted and, on the user
-stream, ends the socket: it might have been a fill. Books are told only while they are whole.
-"""
+"""Binance's streams read: quotes, trades and bars as they are, books only while they are whole."""
 
 from __future__ import annotations
 
@@ -11,110 +6,38 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
-
-from interlock.adapters.transport import StreamLost, Transport
+from interlock.adapters.feed import Feed
+from interlock.adapters.transport import StreamLost
 from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.venue import Stream, StreamChanged
-from interlock.ports import Clock, Heard
 from interlock.wire.binance.books import BookSync, DepthDiff, DepthSnapshot
 from interlock.wire.binance.fault import WireFault
 from interlock.wire.binance.streams import MarkSeen, StreamReader, UserStreamEnded
 
-BACK_OFF_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 SNAPSHOT_RETRY_S = 0.5
 
-Address = Callable[[], Awaitable[str]]
 Snapshot = Callable[[Instrument], Awaitable[DepthSnapshot]]
 
 
-class Feed:
-    """One WebSocket and what it says. ``address`` gives the URL of each new connection."""
+class BinanceFeed(Feed):
+    """One plane's socket."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        address: Address,
-        *,
-        transport: Transport,
-        reader: StreamReader,
-        clock: Clock,
-        heard: Heard,
-    ) -> None:
-        self.stream = stream
-        self.is_up = False
-        self.connections = 0
-        self.faults = 0
-        self.last_ts = 0
-        self._address = address
-        self._transport = transport
+    def __init__(self, *args: Any, reader: StreamReader, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._reader = reader
-        self._clock = clock
-        self._heard = heard
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Open the socket and keep it open until ``stop``."""
-        self._task = asyncio.create_task(self._keep(), name=f"feed {self.stream}")
-
-    async def stop(self) -> None:
-        """Close for good."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
-
-    async def cut(self) -> None:
-        """Drop the present socket; another one is opened at once."""
-        if self._socket is not None:
-            await self._socket.close()
-
-    async def _keep(self) -> None:
-        failures = 0
-        while True:
-            try:
-                async for frame in self._transport.frames(
-                    await self._address(), opened=self._opened
-                ):
-                    failures = 0
-                    self.last_ts = self._clock.now_ns()
-                    self._read(frame)
-                reason = "the stream ended"
-            except (StreamLost, WireFault, RuntimeError) as error:
-                reason = str(error)
-            self._went_down(reason)
-            delay = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
-            failures += 1
-            await asyncio.sleep(delay)
-
-    def _opened(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self.connections += 1
-        self.is_up = True
-        reason = "connected" if self.connections == 1 else "connected again"
-        self._tell(is_up=True, reason=reason)
-
-    def _went_down(self, reason: str) -> None:
-        self._socket = None
-        if self.is_up or not self.connections:
-            self.is_up = False
-            self._tell(is_up=False, reason=reason)
-        self.on_down()
-
-    def _tell(self, *, is_up: bool, reason: str) -> None:
-        ts = self._clock.now_ns()
-        self._heard(StreamChanged(ts_event=ts, stream=self.stream, is_up=is_up, reason=reason))
-
-    def _read(self, frame: bytes) -> None:
+    def take_frame(self, frame: bytes) -> None:
+        """Pass on what a frame says."""
+        self.alive()
         try:
             said = self._reader.read(frame, ts=self.last_ts).said
         except WireFault:
-            self.faults += 1
             if self.stream is Stream.USER:
                 raise
+            # Of public data the next frame says more; a hole in a book shows by its numbers.
+            self.faults += 1
             return
         for event in said:
             if isinstance(event, UserStreamEnded):
@@ -122,14 +45,11 @@ class Feed:
             self.take(event)
 
     def take(self, event: Any) -> None:
-        """Pass on what was said."""
+        """Pass on one event."""
         self._heard(event)
 
-    def on_down(self) -> None:
-        """What else a lost socket means."""
 
-
-class MarketFeed(Feed):
+class MarketFeed(BinanceFeed):
     """Public data. Depth differences become books, marks become events of the kernel."""
 
     def __init__(self, *args: Any, snapshot: Snapshot, **options: Any) -> None:
@@ -158,9 +78,12 @@ class MarketFeed(Feed):
 
     async def stop(self) -> None:
         """Close for good."""
-        for task in self._fetching.values():
-            task.cancel()
         await super().stop()
+        fetching = list(self._fetching.values())
+        for task in fetching:
+            task.cancel()
+        if fetching:
+            await asyncio.wait(fetching)
 
     def _take_difference(self, diff: DepthDiff) -> None:
         sync = self._books.get(diff.instrument)

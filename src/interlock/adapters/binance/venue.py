@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from aiohttp.abc import AbstractResolver
 
-from interlock.adapters.binance.calls import Calls, Keys, Refusal, must
-from interlock.adapters.binance.feeds import Address, Feed, MarketFeed
+from interlock.adapters.binance.calls import Calls, Keys, must
+from interlock.adapters.binance.feeds import BinanceFeed, MarketFeed
+from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
+from interlock.adapters.feed import Address
+from interlock.adapters.tasks import Tasks
 from interlock.adapters.transport import Transport
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote, Trade
@@ -28,6 +29,8 @@ from interlock.wire.binance.terms import VENUE, Listing, symbol_of
 
 KEEP_ALIVE_S = 20 * 60
 CLOCK_EVERY_S = 60
+# Marks come every second; a touch may stand still for a while.
+SILENCE_S = {"market": 10.0, "public": 60.0}
 _CLOCK_CODE = "-1021"
 
 
@@ -40,25 +43,6 @@ class Endpoints(msgspec.Struct, frozen=True):
     http: str = "https://fapi.binance.com"
     ws: str = "wss://fstream.binance.com"
     conditional_path: bool = True
-
-
-class Network(NamedTuple):
-    """A private authority and names of our own, for an exchange on localhost."""
-
-    tls: ssl.SSLContext | None = None
-    resolver: AbstractResolver | None = None
-
-
-OPEN = Network()
-
-
-class Feeds(msgspec.Struct, frozen=True, kw_only=True):
-    """Which streams to open for which instruments, by our ids."""
-
-    instruments: tuple[str, ...]
-    trades: bool = True
-    books: bool = False
-    bars: tuple[str, ...] = ()
 
 
 class BinanceVenue:
@@ -95,8 +79,8 @@ class BinanceVenue:
             keys=keys,
         )
         self._heard: Heard = lambda event: None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.feeds: list[Feed] = []
+        self._tasks = Tasks()
+        self.feeds: list[BinanceFeed] = []
         self._listen_key = ""
 
     def instruments(self) -> Iterable[Instrument]:
@@ -111,35 +95,27 @@ class BinanceVenue:
         await self._load()
         self._open_feeds()
         for work in (self._keep_listen_key(), self._keep_clock()):
-            self._run(work)
+            self._tasks.run(work)
 
     def request(self, request: Request) -> None:
         """Ask; the answer comes to ``heard``."""
-        self._run(self._serve(request))
+        self._tasks.run(self._serve(request))
 
     async def close(self) -> None:
         """Stop the streams, let go of the listen key, close the connections."""
         for feed in self.feeds:
             await feed.stop()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.stop()
         if self._listen_key:
             # Left alone the key would stay open for an hour; a failure here harms nobody.
             with suppress(Refusal):
                 await self.calls.call(requests.listen_key("DELETE"))
         await self._transport.close()
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _serve(self, request: Request) -> None:
         answer: Answer = await self.calls.answer(request)
         if answer.code == _CLOCK_CODE:
-            self._run(self._measure())
+            self._tasks.run(self._measure())
         self._heard(answer)
 
     async def _load(self) -> None:
@@ -184,13 +160,15 @@ class BinanceVenue:
                 _fixed(url),
                 snapshot=self._book,
                 heard=self._hear_market,
+                silence_s=SILENCE_S[plane],
                 **options,
             )
             if self._feeds.books and plane == "public":
                 for instrument in self._listing.all():
                     feed.follow_book(instrument)
             self.feeds.append(feed)
-        self.feeds.append(Feed(Stream.USER, self._user_address, heard=self._heard, **options))
+        user = BinanceFeed(Stream.USER, self._user_address, heard=self._heard, **options)
+        self.feeds.append(user)
         for started in self.feeds:
             started.start()
 

@@ -1,0 +1,32 @@
+"""What every venue is connected with: which streams, whose network, and how refusal is told."""
+
+from __future__ import annotations
+
+import ssl
+from typing import NamedTuple
+
+import msgspec
+from aiohttp.abc import AbstractResolver
+
+
+class Refusal(RuntimeError):
+    """The venue or the network refused what connecting needs; the text says what and why."""
+
+
+class Network(NamedTuple):
+    """A private authority and names of our own, for an exchange on localhost."""
+
+    tls: ssl.SSLContext | None = None
+    resolver: AbstractResolver | None = None
+
+
+OPEN = Network()
+
+
+class Feeds(msgspec.Struct, frozen=True, kw_only=True):
+    """Which streams to open for which instruments, by our ids."""
+
+    instruments: tuple[str, ...]
+    trades: bool = True
+    books: bool = False
+    bars: tuple[str, ...] = ()
