@@ -52,7 +52,9 @@ def test_a_newcomer_imports_lists_describes_and_checks(home: Path, tmp_path: Pat
     described = json.loads(run("describe", ID, "--json").output)
     assert described["instrument"]["lot"] == 1
     assert described["entries"][0]["rows"] == 120
-    assert "price_exponent" in run("describe", ID).output
+    shown = " ".join(run("describe", ID).output.replace("\u2502", " ").split())
+    for words in ("tick 0.1 USDT", "lot 0.001 BTC", "maker fee", " bps", "funding every 8 h"):
+        assert words in shown
     checked = run("check", ID)
     assert checked.exit_code == 0, checked.output
     assert "no findings" in checked.output

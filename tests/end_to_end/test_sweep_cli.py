@@ -82,7 +82,7 @@ def test_words_for_a_person(strategy: Path) -> None:
         (("--grid", "fsat=1:2"), "no parameter 'fsat'"),
         (("--grid", "fast=60"), "outside [2, 50]"),
         (("--grid", "fast=9:3:1"), "holds no value"),
-        ((), "the grid is empty"),
+        ((), "--grid length=10:100:10"),
         (("--grid", "fast=13"), "thirteen is not a length"),
         (("--grid", "fast=3", "--cluster", "dask://localhost:1"), "interlock[dask]"),
         (("--grid", "fast=3", "--metric", "luck"), "not one of"),
@@ -113,7 +113,10 @@ def test_a_killed_sweep_resumes(strategy: Path) -> None:
     folder = next(results.glob("sweeps/*"))
     assert not (folder / "DONE").exists()
     before = (folder / "trials.jsonl").read_bytes()
-    subprocess.run(command, check=True, capture_output=True)
+    command.remove("--quiet")
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    known = before.count(b"\n")
+    assert f"{known} of {49 * 19} trials are there already" in done.stdout
     after = (folder / "trials.jsonl").read_bytes()
     whole = before[: before.rfind(b"\n") + 1]
     assert after.startswith(whole)

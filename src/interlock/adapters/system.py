@@ -32,7 +32,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write the whole file or nothing: a reader sees the old bytes or all of the new ones."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with temporary.open("wb") as file:
+        with naming(path), temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -44,10 +44,21 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def append_durably(path: Path, line: bytes) -> None:
     """Append one line and wait until it is on disk. A crash may leave a part of the line."""
-    with path.open("ab") as file:
+    with naming(path), path.open("ab") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError without a file, as a full disk gives, name the one that was written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager

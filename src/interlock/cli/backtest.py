@@ -143,17 +143,25 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
         _journal(given["journal"]) as write,
         summary.progress("running", unit="rows", live=is_live) as advance,
     ):
-        result = execute(prepared, command=_command(), progress=advance, write_journal=write)
+        result = execute(
+            prepared, command=_command(), progress=advance, write_journal=write, lap=watch.lap
+        )
+    notes = list(result.config.get("notes", ()))
     warnings = list(prepared.warnings) + _against_record(spec, result.result_digest)
     folder = None
     if not given["no_save"]:
         folder = result.save(given["results"], page=not given["no_report"])
+        watch.lap("report" if not given["no_report"] else "saving")
     if given["as_text"]:
-        click.echo(summary.as_json(result, folder, warnings=warnings, notes=prepared.notes))
+        click.echo(
+            summary.as_json(result, folder, warnings=[*warnings, *notes], notes=prepared.notes)
+        )
     elif given["quiet"]:
         click.echo(str(folder) if folder is not None else result.result_digest)
     else:
-        click.echo(f"{summary.speed_line(prepared.rows, watch.seconds)}\n")
+        click.echo(f"{summary.speed_line(prepared.rows, watch.parts)}\n")
+        for note in notes:
+            click.echo(f"warning: {note}", err=True)
         _report(result, folder, warnings[len(prepared.warnings) :], spec)
     if given["show"] and folder is not None and not given["no_report"]:
         from interlock.cli.results import _show

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from interlock.adapters.system import SystemClock
+from interlock.cli.rules import rules_in_words
 from interlock.config import ConfigError, load
 from interlock.research.catalog import (
     Catalog,
@@ -248,8 +249,8 @@ def describe_command(instrument: str, catalog: Path | None, as_text: bool) -> No
         return
     console = _console()
     rules = Grid("field", "value", title=instrument, title_justify="left")
-    for name, value in msgspec.to_builtins(found).items():
-        rules.add_row(name, json.dumps(value) if isinstance(value, dict | list) else str(value))
+    for name, value in rules_in_words(found).items():
+        rules.add_row(name, value)
     console.print(rules)
     for entry in entries:
         grid = Grid("field", "value", title=entry.name, title_justify="left")

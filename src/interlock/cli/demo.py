@@ -54,10 +54,12 @@ def demo(results: Path | None, seed: int) -> None:
         title = item.loaded.kind.__name__
         run_watch = summary.Stopwatch()
         with summary.progress(f"      {title}", unit="bars", live=True) as advance:
-            found[title] = execute(item, command="interlock demo", progress=advance)
+            found[title] = execute(
+                item, command="interlock demo", progress=advance, lap=run_watch.lap
+            )
         click.echo(
             f"[2/3] {number} of {len(prepared)}: {title} {summary.assignments(item.spec)}\n"
-            f"      {summary.speed_line(item.rows, run_watch.seconds)}"
+            f"      {summary.speed_line(item.rows, run_watch.parts)}"
         )
     click.echo("[3/3] Writing the results and reports\n")
     folders = {title: result.save(results) for title, result in found.items()}

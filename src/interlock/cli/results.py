@@ -170,14 +170,14 @@ def _page(run: Path) -> Path:
 
 
 def _show(page: Path) -> None:
+    """Open a page where there is a browser with a display; its path has been printed anyway."""
     try:
         browser = webbrowser.get()
-    except webbrowser.Error:
+        # Without a display only text browsers are found; the path serves better than those.
+        if type(browser) is not webbrowser.GenericBrowser:
+            browser.open(page.as_uri())
+    except (webbrowser.Error, OSError):
         return
-    # Without a display only text browsers are found; the printed path serves better than those.
-    text_only = type(browser) is webbrowser.GenericBrowser
-    if not text_only:
-        browser.open(page.as_uri())
 
 
 def _root(root: Path | None) -> Path:

@@ -85,11 +85,18 @@ def waiting(title: str, *, live: bool) -> Iterator[None]:
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Seconds since it was made, and those of each part that was told to be over."""
 
     def __init__(self) -> None:
         self._clock = SystemClock()
-        self._start = self._clock.now_ns()
+        self._start = self._last = self._clock.now_ns()
+        self.parts: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """The part of this name is over."""
+        now = self._clock.now_ns()
+        self.parts[name] = (now - self._last) / 1e9
+        self._last = now
 
     @property
     def seconds(self) -> float:
@@ -116,10 +123,12 @@ def assignments(spec: Any) -> str:
     return " ".join(f"{key}={value}" for key, value in spec.parameters.items())
 
 
-def speed_line(rows: int, seconds: float) -> str:
-    """How long a run took; the speed where it was long enough to mean something."""
-    speed = f" ({rows / seconds:,.0f} rows/s)" if seconds >= 0.5 and rows >= 50_000 else ""
-    return f"{rows:,} rows in {seconds:.1f} s{speed}"
+def speed_line(rows: int, parts: Mapping[str, float]) -> str:
+    """How long the run took, with its speed where that means something, and what went around it."""
+    seconds = parts["run"]
+    speed = f" ({rows / seconds:,.0f} rows/s)" if seconds >= 0.1 and rows >= 50_000 else ""
+    around = ", ".join(f"{name} {took:.1f} s" for name, took in parts.items() if name != "run")
+    return f"{rows:,} rows in {seconds:.2f} s{speed}; {around}"
 
 
 def print_table(results: Mapping[str, BacktestResult]) -> None:

@@ -101,6 +101,9 @@ def _run(strategy: str, given: dict[str, Any], failures: StrategyFailures) -> No
     if not is_silent:
         click.echo(f"{loaded.kind.__name__}: {plan.total} trials; {summary.near(folder)}")
         click.echo(summary.data_line(prepared.dataset))
+        known = sweeps.SweepFolder(folder).count()
+        if known:
+            click.echo(f"{min(known, plan.total)} of {plan.total} trials are there already")
     shown = nullcontext(None) if is_silent else summary.progress("trials", unit="trials", live=True)
     with shown as advance:
         result = sweeps.sweep(

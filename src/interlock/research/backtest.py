@@ -54,12 +54,14 @@ class Extras:
     """What goes with a run and changes nothing in it.
 
     ``config`` is recorded as it is, ``search`` is what the run was chosen from, and
-    ``write_journal`` gets the journal's bytes.
+    ``write_journal`` gets the journal's bytes. ``lap`` is told each part that is over: features,
+    run, metrics.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
     search: Search | None = None
     write_journal: Callable[[bytes], object] | None = None
+    lap: Callable[[str], object] = str
 
 
 def run(
@@ -82,9 +84,13 @@ def run(
     replay = Replay(session, dataset, larger=_timeframes(named, dataset), progress=progress)
     replay.prepare()
     session.started = lambda: _bind_all(session, replay)
+    extras.lap("features")
     with rare_collection():
         replay.run()
-    return _Outcome(session, dataset, options).result(named, extras)
+    extras.lap("run")
+    result = _Outcome(session, dataset, options).result(named, extras)
+    extras.lap("metrics")
+    return result
 
 
 def make_session(
@@ -267,6 +273,8 @@ class _Outcome:
             key: {"class": type(one).__name__, "parameters": one.parameter_values()}
             for key, one in named.items()
         }
+        runners = [owner.strategy for owner in self.state.strategies.values()]
+        notes = [note for one in runners if isinstance(one, TargetRunner) for note in one.notes]
         return {
             "strategy": ", ".join(named),
             "strategies": strategies,
@@ -275,6 +283,7 @@ class _Outcome:
             "data": {"name": self.dataset.name, "digest": self.dataset.digest},
             "conventions": conventions(self.options, self.dataset),
             **extras.config,
+            **({"notes": notes} if notes else {}),
         }
 
     def digest(self) -> str:

@@ -150,8 +150,12 @@ def execute(
     command: str = "",
     progress: Progress | None = None,
     write_journal: Callable[[bytes], object] | None = None,
+    lap: Callable[[str], object] = str,
 ) -> RunResult:
-    """The run; what the strategy raises comes through as it is."""
+    """The run; what the strategy raises comes through as it is.
+
+    ``lap`` is told each part that is over, for those who measure: features, run, metrics.
+    """
     spec = prepared.spec
     result = run(
         prepared.strategy,
@@ -159,7 +163,7 @@ def execute(
         spec.options,
         name=prepared.loaded.kind.__name__,
         progress=progress,
-        extras=Extras(config=_config(prepared, command), write_journal=write_journal),
+        extras=Extras(config=_config(prepared, command), write_journal=write_journal, lap=lap),
     )
     recorded = with_recorded(
         spec,

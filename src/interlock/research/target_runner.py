@@ -137,6 +137,7 @@ class TargetRunner(Strategy):
         for column in self._features.values():
             ready &= column == column
         self._ready = ready.tobytes()
+        self.notes = _notes(strategy, self._features, any_ready=bool(ready.any()))
 
     def on_bar(self, bar: Bar) -> Target | None:
         """One decision; a row with a feature that is not ready makes none."""
@@ -279,3 +280,25 @@ def _shares(columns: BarColumns, beside: int | None, held: int, low: int, high: 
     end = int(few.argmax()) if few.any() else len(closes)
     shares: list[float] = (values[:end].astype(np.float64) / equity[:end]).tolist()
     return shares
+
+
+def _notes(
+    strategy: TargetStrategy, features: Mapping[str, Floats], *, any_ready: bool
+) -> tuple[str, ...]:
+    """What an author should know of the features: those that come late, or never."""
+    name, firsts = type(strategy).__name__, {}
+    for key, column in features.items():
+        known = column == column
+        firsts[key] = int(known.argmax()) if known.any() else len(column)
+    if not any_ready:
+        never = [key for key, first in firsts.items() if first == len(features[key])]
+        why = (
+            f"{', '.join(never)} is NaN on every row" if never else "they are never there together"
+        )
+        return (f"{name}: no row has all features ({why}); no decision was made",)
+    return tuple(
+        f"{name}: feature {key} starts at row {first}, warmup says {strategy.warmup}; "
+        f"set warmup = {first}"
+        for key, first in firsts.items()
+        if 0 < strategy.warmup < first
+    )

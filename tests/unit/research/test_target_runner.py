@@ -9,6 +9,7 @@ import pytest
 
 from interlock.research import backtest, synthetic
 from interlock.research.backtest import RunOptions, run
+from interlock.research.report.content import cautions
 from interlock.research.target_runner import TargetRunner
 from interlock.strategy.api import StrategyError, TargetStrategy
 from interlock.strategy.columns import BarColumns, Dataset
@@ -91,3 +92,39 @@ def test_rows_that_leave_a_position_alone_may_be_passed(
         passed.orders["client_order_id"].to_list() == announced.orders["client_order_id"].to_list()
     )
     assert passed.counters["events"] < announced.counters["events"]
+
+
+class Late(TargetStrategy):
+    """One feature that comes later than the declared warm-up."""
+
+    warmup = 5
+    first = 9
+
+    def features(self, bars: Any) -> dict[str, Any]:
+        column = np.ones(len(bars))
+        column[: self.first] = np.nan
+        return {"soon": np.ones(len(bars)), "late": column}
+
+    @staticmethod
+    def target(f: Any, position: float) -> float:
+        return 1.0
+
+
+def test_a_feature_that_is_never_there_is_told() -> None:
+    data = synthetic.dataset("crypto-bars", days=1, symbols=["BTCUSDT-PERP"], step="1h")
+    strategy = Late()
+    strategy.first = 24
+    result = run(strategy, data, RunOptions())
+    note = "Late: no row has all features (late is NaN on every row); no decision was made"
+    assert (result.config["notes"], result.fills.height) == ([note], 0)
+    assert f"{note}." in cautions(result)
+
+
+def test_a_feature_later_than_the_warm_up_is_named() -> None:
+    data = synthetic.dataset("crypto-bars", days=1, symbols=["BTCUSDT-PERP"], step="1h")
+    result = run(Late(), data, RunOptions())
+    [note] = result.config["notes"]
+    assert note == "Late: feature late starts at row 9, warmup says 5; set warmup = 9"
+    strategy = Late()
+    strategy.first = 5
+    assert "notes" not in run(strategy, data, RunOptions()).config

@@ -80,6 +80,7 @@ def cautions(result: BacktestResult) -> list[str]:
         found.append("The data are synthetic: the numbers say nothing about a real market.")
     if counters.get("liquidations"):
         found.append(f"The account was liquidated {counters['liquidations']:,} time(s).")
+    found += [f"{note}." for note in result.config.get("notes", ())]
     found += _doubtful_statistics(values)
     share = values.get("open_profit_share")
     if share is not None and abs(share) > 0.1:

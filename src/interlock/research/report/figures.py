@@ -138,9 +138,7 @@ def _equity(result: BacktestResult, window: Range1d) -> figure:
         "ts", "equity", source=source, color=BLUE, line_width=2, legend_label="Strategy"
     )
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0")
-    plot.legend.location = "top_left"
-    plot.legend.click_policy = "hide"
-    plot.legend.orientation = "horizontal"
+    _legend_above(plot)
     tips = [
         ("", "@ts{%F %H:%M}"),
         ("Strategy", "@equity{0,0}"),
@@ -252,9 +250,14 @@ def _markers(plot: figure, fills: pl.DataFrame) -> None:
             mode="mouse",
         )  # fmt: skip
     if plot.legend:
-        plot.legend.location = "top_left"
-        plot.legend.orientation = "horizontal"
-        plot.legend.click_policy = "hide"
+        _legend_above(plot)
+
+
+def _legend_above(plot: figure) -> None:
+    """Keep the legend out of the frame, where it would cover the first months."""
+    legend = plot.legend[0]
+    legend.orientation, legend.click_policy = "horizontal", "hide"
+    plot.add_layout(legend, "above")
 
 
 def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> LayoutDOM:
@@ -292,7 +295,7 @@ def _distribution(result: BacktestResult, returns: NDArray[np.float64]) -> Layou
             )
             plot.add_layout(
                 Label(x=value, y=top, text=label, text_font_size="11px", text_color=RED,
-                      text_align="right", text_baseline="top", x_offset=-4, y_offset=-drop)
+                      text_align="left", text_baseline="top", x_offset=4, y_offset=-drop)
             )  # fmt: skip
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]%")
     return plot

@@ -52,7 +52,7 @@ def render(result: BacktestResult, *, name: str = "", made: str = "") -> str:
             parameters=text.flatten(dict(result.config.get("parameters", {}))),
             conventions=text.flatten(dict(result.config.get("conventions", {}))),
             settings=_settings(result),
-            counters=result.counters,
+            counters={text.counter(key): value for key, value in result.counters.items()},
             style=_asset("page.css"),
             script=_asset("page.js"),
             library=_library(),

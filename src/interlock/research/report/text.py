@@ -1,6 +1,7 @@
 """Write numbers, times and lists of a result for a reader."""
 
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,9 @@ def money(value: float, currency: str, *, brief: bool = False) -> str:
 
 def number(value: float) -> str:
     """A plain number with two decimals, three significant digits when small."""
-    text = f"{value:,.2f}" if abs(value) >= 0.1 or value == 0.0 else f"{value:.3g}"
+    if value == 0.0:
+        return "0.00"  # A negative zero, too.
+    text = f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
     return text.replace("-", MINUS)
 
 
@@ -62,6 +65,12 @@ def moment(ts: int | None, *, with_time: bool = True) -> str:
         return NONE
     when = datetime.datetime.fromtimestamp(ts // 1_000_000_000, tz=datetime.UTC)
     return f"{when:%Y-%m-%d %H:%M}" if with_time else f"{when:%Y-%m-%d}"
+
+
+def counter(name: str) -> str:
+    """The name of a counter as words: ``ambiguous_bars`` and ``FundingPaid`` alike."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
+    return words.capitalize()
 
 
 def duration(length_ns: int) -> str:

@@ -1,6 +1,6 @@
 """Sweeps over parameters: grids and samplers, every trial recorded, the best run in the kernel."""
 
-from interlock.research.sweep.folder import trials_frame
+from interlock.research.sweep.folder import SweepFolder, trials_frame
 from interlock.research.sweep.result import SweepResult, Verified
 from interlock.research.sweep.search import SweepOptions, load_sweep, plan_sweep, sweep
 from interlock.research.sweep.space import SAMPLERS, SweepError, parse_grid
@@ -10,6 +10,7 @@ __all__ = [
     "METRICS",
     "SAMPLERS",
     "SweepError",
+    "SweepFolder",
     "SweepOptions",
     "SweepResult",
     "Trial",

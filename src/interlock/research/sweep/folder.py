@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from interlock.adapters.system import exclusive_lock, write_atomically
+from interlock.adapters.system import exclusive_lock, naming, write_atomically
 from interlock.research.sweep.space import SweepError
 from interlock.research.sweep.trial import METRICS, Trial
 
@@ -80,9 +80,15 @@ class SweepFolder:
             found[trial.number] = trial
         return found
 
+    def count(self) -> int:
+        """How many trials the journal holds, without touching it."""
+        journal = self.path / JOURNAL
+        return journal.read_bytes().count(b"\n") if journal.is_file() else 0
+
     def append(self, trial: Trial) -> None:
         """Add a trial to the journal; it survives the end of this process."""
-        with (self.path / JOURNAL).open("ab") as file:
+        journal = self.path / JOURNAL
+        with naming(journal), journal.open("ab") as file:
             file.write(_ENCODER.encode(trial) + b"\n")
 
     def finish(self, trials: Sequence[Trial], summary: Mapping[str, Any], page: str) -> None:

@@ -52,7 +52,10 @@ def check_grid(owner: type, grid: Mapping[str, Iterable[Any]]) -> dict[str, list
 def combinations(grid: Mapping[str, Sequence[Any]]) -> list[Parameters]:
     """Every combination of a checked grid, the last parameter moving fastest."""
     if not grid:
-        raise SweepError("the grid is empty; name at least one parameter with its values")
+        raise SweepError(
+            "the grid is empty; name at least one parameter with its values, such as "
+            "--grid length=10:100:10 (from:to:step) or {'length': [10, 20]}"
+        )
     total = math.prod(len(values) for values in grid.values())
     if total > TRIALS_MAX:
         raise SweepError(
