@@ -191,8 +191,8 @@ class ToyVenue:
         if not spec.price or self.random.chance(0.5):
             self._fill(ts, entry, left, price)
         else:
-            lots = max(1, left // 2)
-            self._fill(ts, entry, lots, spec.price)
+            lot = self.instruments[spec.instrument].lot
+            self._fill(ts, entry, max(lot, left // 2 // lot * lot), spec.price)
 
     def _fill(self, ts: int, entry: Held, quantity: int, price: int) -> None:
         order = entry.order

@@ -87,6 +87,7 @@ class World:
     settings: Settings = Settings(full_every_ns=15 * SECOND, orders_every_ns=10 * SECOND)
     crash_at: int = -1
     snapshots: float = 0.03
+    lag_least_ns: int = 0
     ts: int = T0
     epoch: int = 0
     engine: Engine | None = None
@@ -136,15 +137,7 @@ class World:
     def _start(self) -> None:
         self.epoch += 1
         self._life += 1
-        strategy = self.strategy(seed=self.seed + 11, until=T0 + self.busy_ns)
-        setup = Setup(
-            instruments=[BTC],
-            members=[Member("toy", strategy, 1_000_000 * 10**8)],
-            currency="USDT",
-            limits=Limits(position_notional_max=BTC.notional(110_00, LIMIT)),
-            settings=self.settings,
-            rate=Rate(weight=100_000),
-        )
+        setup = self.setup()
         after = 0 if self.kept is None else self.kept[0]
         rows = [row for row in self.rows if row.seq > after]
         found = recover(
@@ -159,6 +152,18 @@ class World:
         self.engine = Engine(setup, found, lease)
         self._out(self.engine.begin(self.ts))
         self.at(self.ts + 300 * MS, self._connect, self._life)
+
+    def setup(self) -> Setup:
+        """What a core of this world is made of, its strategy as it was at first."""
+        strategy = self.strategy(seed=self.seed + 11, until=T0 + self.busy_ns)
+        return Setup(
+            instruments=[BTC],
+            members=[Member("toy", strategy, 1_000_000 * 10**8)],
+            currency="USDT",
+            limits=Limits(position_notional_max=BTC.notional(110_00, LIMIT)),
+            settings=self.settings,
+            rate=Rate(weight=100_000),
+        )
 
     def _connect(self, life: int) -> None:
         if life != self._life or self.engine is None or self._stream_up:
@@ -304,7 +309,9 @@ class World:
         elif isinstance(request, AmendRequest):
             result = venue.amend(ts, request.client_order_id, request.spec)
         else:
-            lag = self.random.below(5 * SECOND) if self.random.chance(self.faults.lag) else 0
+            least = self.lag_least_ns
+            lag = least + self.random.below(5 * SECOND - least)
+            lag = lag if self.random.chance(self.faults.lag) else 0
             return Verdict.ACCEPTED, self._query(request, ts - lag), ""
         if isinstance(result, VenueOrder):
             return Verdict.ACCEPTED, result, ""

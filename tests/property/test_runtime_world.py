@@ -13,7 +13,7 @@ from interlock.runtime.answers import Answers
 from interlock.runtime.fills import Fills
 from interlock.runtime.gate import Gate
 from interlock.runtime.reconcile import Reconciler
-from interlock.runtime.settings import HOUR, SECOND, Settings
+from interlock.runtime.settings import HOUR, MS, SECOND, Settings
 from tests.toy_players import Bracketed
 from tests.toy_truth import Violation
 from tests.toy_world import NONE, Faults, World
@@ -70,9 +70,10 @@ def test_not_found_is_no_proof_before_its_time() -> None:
 
 
 def test_the_lag_of_queries_belongs_to_the_proof() -> None:
-    lagging = Faults(lag=0.95, hung=0.5, stream_lost=0.9)
-    settings = msgspec.structs.replace(QUICK, clock_error_ns=-4 * SECOND)
-    assert _finds(range(1, 121), settings=settings, faults=lagging)
+    lagging = Faults(lag=1.0, unclear=0.5, stream_lost=1.0, crash=0.0)
+    late = {"faults": lagging, "lag_least_ns": 4900 * MS}
+    assert not _finds(range(1, 11), **late)
+    assert _finds(settings=msgspec.structs.replace(QUICK, clock_error_ns=-4 * SECOND), **late)
 
 
 def test_an_unclear_answer_is_no_rejection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ class Answers:
         if answer.verdict is Verdict.NOT_SENT:
             reason = f"not sent {answer.reason}".strip()
             if not self.desk.report(CancelRejected(self.desk.ts, name, reason), evidence="answer"):
-                track.cancel = None
+                self.evidence.note(track, "cancel settled")
             return
         if isinstance(answer.content, VenueOrder):
             self.evidence.merge(name, answer.content, asked=0, source="answer")

@@ -32,6 +32,10 @@ from interlock.model.venue import AmendRequest, CancelRequest, Verdict
 
 OPENED = "ACCOUNT_OPENED"
 FOREIGN = "FOREIGN_ORDER"
+# What evidence says about attempts, as answers of their own: the venue has the order; a cancel or
+# an amendment is settled though the kernel has nothing to be told.
+SEEN = "seen"
+SETTLED = ("cancel settled", "amend settled")
 _PASSED = (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.NOT_SENT)
 
 
@@ -173,6 +177,15 @@ def _answer(books: Books, row: AnswerRow) -> None:
     if row.venue_order_id:
         track.venue_order_id = row.venue_order_id
         books.name_order(track.spec.instrument, row.venue_order_id, row.client_order_id)
+    if row.attempt == SEEN:
+        track.is_seen = True
+        return
+    if row.attempt in SETTLED:
+        if row.attempt == "cancel settled":
+            track.cancel = None
+        else:
+            track.amend = None
+        return
     if row.attempt == "place":
         track.submit = row.verdict
         track.is_seen = track.is_seen or row.verdict is Verdict.ACCEPTED

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interlock.kernel.external import EXTERNAL
-from interlock.model.events import BarsClosed
+from interlock.model.events import BarsClosed, MarkChanged
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import CheckpointRow
 from interlock.model.venue import (
@@ -45,6 +45,8 @@ from interlock.runtime.stops import Verbs
 from interlock.runtime.values import Command, LeaseChanged, Outputs, Tick
 
 CLEAN_EVERY_NS = 60_000_000_000
+# The shortest wait: whatever is overdue, time alone never turns the core faster than this.
+TURN_NS = 1_000_000
 
 
 class Engine:
@@ -76,6 +78,7 @@ class Engine:
         self._ts_clean = 0
         self._takes: dict[type, Callable[[Any], None]] = {
             Tick: _nothing,
+            MarkChanged: self._mark_changed,
             Answer: self.asks.answered,
             Command: self.verbs.command,
             LeaseChanged: self._lease_changed,
@@ -169,6 +172,10 @@ class Engine:
         self.heartbeat.decided(desk.ts, event.ts_event)
         desk.step(event)
 
+    def _mark_changed(self, event: MarkChanged) -> None:
+        self.desk.out.tape.append((self.desk.ledger_seq, event))
+        self.desk.step(event)
+
     def _lease_changed(self, event: LeaseChanged) -> None:
         self.fence.changed(event.lease)
 
@@ -210,21 +217,16 @@ class Engine:
         self.evidence.forget()
 
     def _next(self) -> int:
-        parts = (
-            self.asks,
-            self.fills,
-            self.resolver,
-            self.reconciler,
-            self.gate.freshness,
-            self.gate.flow,
-            self.startup,
-        )
+        parts: list[Any] = [self.asks]
+        if not self.fence.is_lost:
+            parts += [self.fills, self.resolver, self.reconciler, self.gate.freshness]
+            parts += [self.gate.flow, self.startup]
+        if self.startup.is_trading and not self.fence.is_lost:
+            parts += [self.guard, self.verbs, self.dead_man]
         times = [part.wake_ts for part in parts]
         times.append(self.asks.breaker.ts_probe)
-        if self.startup.is_trading:
-            times += [self.guard.wake_ts, self.verbs.wake_ts, self.dead_man.wake_ts]
         due = min((ts for ts in times if ts), default=0)
-        return max(due, self.desk.ts + 1) if due else 0
+        return max(due, self.desk.ts + TURN_NS) if due else 0
 
     @property
     def positions(self) -> dict[str, int]:

@@ -21,8 +21,9 @@ from interlock.model.events import (
     UpdateRejected,
 )
 from interlock.model.order import TERMINAL, OrderSpec, OrderStatus
-from interlock.model.venue import VenueOrder
-from interlock.runtime.books import Track
+from interlock.model.rows import AnswerRow
+from interlock.model.venue import VenueOrder, Verdict
+from interlock.runtime.books import SEEN, Track
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Gate
 
@@ -65,7 +66,6 @@ class Evidence:
             filled = filled or seen.quantity or track.spec.quantity
         claim.filled = max(claim.filled, filled)
         claim.venue_order_id = claim.venue_order_id or seen.venue_order_id
-        self.desk.books.name_order(seen.instrument, seen.venue_order_id, client_order_id)
         if seen.status in TERMINAL:
             claim.ended = claim.ended or seen.status
             claim.reason = claim.reason or seen.reason
@@ -74,6 +74,8 @@ class Evidence:
             self._alive(track, seen, claim, asked, source)
         claim.ts_venue = max(claim.ts_venue, seen.ts_venue)
         self.settle(client_order_id, source)
+        if not track.is_seen or (seen.venue_order_id and not track.venue_order_id):
+            self.note(track, SEEN, seen.venue_order_id)
 
     def settle(self, client_order_id: str, source: str) -> None:
         """Close an order whose end is known and whose executions are all in."""
@@ -115,7 +117,6 @@ class Evidence:
         elif order.status in (_S.SUBMITTED, _S.UNKNOWN) or not track.is_seen:
             event = OrderAccepted(ts, name)
             self.desk.report(event, evidence=source, venue_order_id=seen.venue_order_id)
-            track.is_seen = True
             self.gate.flow.settled(name, track.spec.instrument)
         elif seen.ts_venue > claim.ts_venue and not _same(track.spec, seen):
             self._changed_by_others(track, seen, source)
@@ -141,7 +142,7 @@ class Evidence:
             self.desk.report(OrderAccepted(ts, name), evidence=source)
         event = OrderUpdated(ts, name, now.quantity, now.price, now.trigger)
         if not self.desk.report(event, evidence=source):
-            track.amend = None
+            self.note(track, "amend settled")
         self.gate.flow.settled(name, track.spec.instrument)
 
     def not_updated(self, track: Track, reason: str, source: str) -> None:
@@ -151,8 +152,21 @@ class Evidence:
         if order is not None and order.status is _S.UNKNOWN:
             self.desk.report(OrderAccepted(ts, name), evidence=source)
         if not self.desk.report(UpdateRejected(ts, name, reason), evidence=source):
-            track.amend = None
+            self.note(track, "amend settled")
         self.gate.flow.settled(name, track.spec.instrument)
+
+    def note(self, track: Track, attempt: str, venue_order_id: str = "") -> None:
+        """Remember what evidence says about an attempt and no report to the kernel carries."""
+        self.desk.write(
+            AnswerRow(
+                ts_event=self.desk.ts,
+                client_order_id=track.client_order_id,
+                request_id=0,
+                attempt=attempt,
+                verdict=Verdict.ACCEPTED,
+                venue_order_id=venue_order_id,
+            )
+        )
 
     def _changed_by_others(self, track: Track, seen: VenueOrder, source: str) -> None:
         name = track.client_order_id

@@ -144,7 +144,7 @@ class Resolver:
             return
         event = CancelRejected(self.desk.ts, track.client_order_id, "the order is still open")
         if not self.desk.report(event, evidence="query"):
-            track.cancel = None
+            self.evidence.note(track, "cancel settled")
 
     def _revenant(self, track: Track, asked: int) -> None:
         """The venue holds open what is over here: cancel it, stop on its instrument."""

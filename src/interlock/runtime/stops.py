@@ -189,8 +189,13 @@ class Verbs:
         return [
             (name, slot.net.quantity)
             for name, slot in self.desk.state.instruments.items()
-            if slot.net.quantity
+            if self._is_lot(name, slot.net.quantity)
         ]
+
+    def _is_lot(self, name: str, quantity: int) -> bool:
+        """Whether a position can be closed at all: what is below a lot cannot be ordered."""
+        slot = self.desk.state.instruments.get(name)
+        return abs(quantity) >= (slot.instrument.lot if slot is not None else 1)
 
     def _close_positions(self) -> bool:
         """Have every position closed at the market; True while one of a lot or more is left."""
@@ -225,7 +230,9 @@ class Verbs:
         if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.content, tuple):
             return
         shown = [
-            item for item in answer.content if isinstance(item, VenuePosition) and item.quantity
+            item
+            for item in answer.content
+            if isinstance(item, VenuePosition) and self._is_lot(item.instrument, item.quantity)
         ]
         if shown or self._held():
             self.confirmations = 0

@@ -1,0 +1,54 @@
+"""State is a fold of ledger and tape: what is recovered is what was, to the byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from interlock.kernel import snapshot
+from interlock.runtime.recovery import recover
+from tests.toy_players import MS, SECOND, T0, Bracketed, Restless
+from tests.toy_world import Faults, World
+
+
+@pytest.mark.parametrize("strategy", [Restless, Bracketed])
+def test_a_fold_gives_the_state_back(strategy: type) -> None:
+    checked = [0]
+    for seed in range(1, 13):
+        world = World(seed, faults=Faults(crash=0.0), strategy=strategy, snapshots=0.0)
+        for second in (21, 27, 33, 39):
+            world.at(T0 + second * SECOND + 250 * MS + 7, _compare, world, checked)
+        world.run()
+    assert checked[0] > 30
+
+
+def _compare(world: World, checked: list[int]) -> None:
+    engine = world.engine
+    assert engine is not None
+    if not engine.startup.is_trading:
+        return
+    found = recover(world.setup(), rows=world.rows, tape=world.tape)
+    assert snapshot.dump(found.state) == snapshot.dump(engine.desk.state)
+    assert found.books == engine.desk.books
+    checked[0] += 1
+
+
+def test_a_snapshot_and_the_rest_give_the_state_back() -> None:
+    for seed in range(1, 7):
+        world = World(seed, faults=Faults(crash=0.0), snapshots=0.1).run()
+        assert world.kept is not None and world.engine is not None
+        rest = [row for row in world.rows if row.seq > world.kept[0]]
+        found = recover(world.setup(), kept=world.kept[1], rows=rest, tape=world.tape)
+        assert found.rows == len(rest)
+        assert found.state.wallet == world.engine.desk.state.wallet
+        assert found.books == world.engine.desk.books
+        own = snapshot.dump(world.engine.desk.state)
+        assert snapshot.dump(found.state) == own
+
+
+def test_a_damaged_snapshot_is_refused() -> None:
+    world = World(1, faults=Faults(crash=0.0), snapshots=0.1).run()
+    assert world.kept is not None
+    data = bytearray(world.kept[1])
+    data[len(data) // 2] ^= 1
+    with pytest.raises(snapshot.SnapshotError):
+        recover(world.setup(), kept=bytes(data[:-3]))

@@ -1,0 +1,175 @@
+"""What others do to the account: trades by hand, foreign orders, positions from nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from interlock.model.order import OrderSpec, OrderType
+from interlock.model.rows import AdjustmentRow, ReconcileRow, Severity, decode_row
+from interlock.model.venue import Payment, PaymentSeen, VenueFill
+from interlock.runtime.settings import SECOND, ForeignPolicy, Settings
+from tests.toy_players import BTC, LOT, T0, Restless
+from tests.toy_world import NONE, World
+
+QUICK = Settings(full_every_ns=10 * SECOND, orders_every_ns=5 * SECOND)
+
+
+class Idle(Restless):
+    """Decides nothing."""
+
+    def on_quote(self, quote: object) -> None:
+        pass
+
+
+def _world(act: Callable[[World], None], **options: object) -> World:
+    """A quiet world in which something happens at ten seconds; its books are not judged."""
+    world = World(1, **{"faults": NONE, "strategy": Idle, "settings": QUICK, **options})  # type: ignore[arg-type]
+    world.truth.books = lambda engine, rows: None  # type: ignore[method-assign]
+    world.truth.told = lambda facts: None  # type: ignore[method-assign]
+    world.at(T0 + 10 * SECOND, act, world)
+    return world.run()
+
+
+def _by_hand(world: World) -> None:
+    world.venue.place(world.ts, "web_1", OrderSpec(BTC.id, 1, 3 * LOT))
+
+
+def _state(world: World, scope: str) -> str:
+    assert world.engine is not None
+    return world.engine.desk.books.switches.get(scope, ("", ""))[0]
+
+
+def _rows(world: World, kind: type) -> list[object]:
+    return [row for row in (decode_row(stored.row) for stored in world.rows) if type(row) is kind]
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_a_trade_by_hand_goes_to_the_external_bucket(is_streamed: bool) -> None:
+    def act(world: World) -> None:
+        world._stream_up = is_streamed
+        _by_hand(world)
+        world._stream_up = True
+
+    world = _world(act)
+    assert world.engine is not None
+    assert world.engine.external == {BTC.id: 3 * LOT}
+    assert world.engine.positions == {BTC.id: 3 * LOT}
+    assert world.engine.desk.state.wallet == world.venue.wallet
+    assert _state(world, BTC.id) == "paused"
+    assert not _rows(world, AdjustmentRow)
+
+
+def test_a_position_from_nowhere_is_critical_and_booked_once() -> None:
+    def act(world: World) -> None:
+        world.venue.fills.append(
+            VenueFill(
+                instrument=BTC.id,
+                trade_id=-1,
+                client_order_id="",
+                venue_order_id="",
+                side=-1,
+                price=0,
+                quantity=LOT,
+                fee=0,
+                fee_asset="USDT",
+                is_maker=False,
+                ts_venue=world.ts,
+            )
+        )
+
+    world = _world(act)
+    (adjusted,) = _rows(world, AdjustmentRow)
+    assert isinstance(adjusted, AdjustmentRow)
+    assert (adjusted.quantity, adjusted.cause) == (-LOT, "unexplained")
+    reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
+    critical = [r for r in reports if r.severity is Severity.CRITICAL]
+    assert [d.cause for r in critical for d in r.differences] == ["position_unexplained"]
+    assert reports[-1].differences == ()
+    assert _state(world, BTC.id) == "paused"
+    assert world.engine is not None
+    assert world.engine.external == {BTC.id: -LOT}
+
+
+@pytest.mark.parametrize(("policy", "state"), [("alarm", "paused"), ("ignore", "")])
+def test_a_foreign_order_is_labelled_once(policy: ForeignPolicy, state: str) -> None:
+    def act(world: World) -> None:
+        spec = OrderSpec(BTC.id, 1, LOT, OrderType.LIMIT, 90_00)
+        world.venue.place(world.ts, "web_2", spec)
+
+    world = _world(act, settings=msgspec.structs.replace(QUICK, foreign_orders=policy))
+    assert world.engine is not None
+    assert world.engine.desk.books.foreign == {"web_2": BTC.id}
+    assert [n.subject for n in world.notices if getattr(n, "name", "") == "FOREIGN_ORDER"] == [
+        "web_2"
+    ]
+    assert _state(world, BTC.id) == state
+    assert not world.engine.desk.state.open
+
+
+def test_an_order_with_a_later_epoch_stops_everything() -> None:
+    def act(world: World) -> None:
+        spec = OrderSpec(BTC.id, 1, LOT, OrderType.LIMIT, 90_00)
+        from interlock.runtime.ids import OrderId
+
+        world.venue.place(world.ts, OrderId("il", 9, 1, 1).text, spec)
+
+    world = _world(act)
+    assert world.engine is not None
+    assert world.engine.fence.is_lost
+
+
+def test_funding_is_booked_once_by_its_id() -> None:
+    paid = Payment(
+        kind="funding",
+        instrument=BTC.id,
+        asset="USDT",
+        amount=-5 * 10**8,
+        payment_id="f1",
+        ts_venue=T0 + 10 * SECOND,
+    )
+
+    def act(world: World) -> None:
+        world.venue.wallet += paid.amount
+        world.venue.wallets.append((world.ts, world.venue.wallet))
+        for _ in range(2):
+            world._hear(PaymentSeen(ts_event=world.ts, payment=paid), world._life)
+
+    world = _world(act)
+    assert world.engine is not None
+    assert world.engine.desk.state.wallet == world.venue.wallet
+    assert world.engine.reconciler.cash.suspects == {}
+
+
+def test_cash_from_nowhere_is_reported_and_booked() -> None:
+    def act(world: World) -> None:
+        world.venue.wallet += 7 * 10**8
+        world.venue.wallets.append((world.ts, world.venue.wallet))
+
+    world = _world(act)
+    assert world.engine is not None
+    assert world.engine.desk.state.wallet == world.venue.wallet
+    reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
+    causes = [(d.cause, d.severity) for r in reports for d in r.differences]
+    assert causes == [("cash_unexplained", Severity.WARNING)]
+
+
+def test_a_liquidation_closes_the_strategies_that_held() -> None:
+    def act(world: World) -> None:
+        assert world.engine is not None
+        held = world.engine.positions[BTC.id]
+        if not held:
+            world.at(world.ts + SECOND, act, world)
+            return
+        side = -1 if held > 0 else 1
+        world.venue.place(world.ts, "autoclose-77", OrderSpec(BTC.id, side, abs(held)))
+
+    world = _world(act, strategy=Restless)
+    assert world.engine is not None
+    causes = [n.fields for n in world.notices if getattr(n, "name", "") == "EXTERNAL_FILL"]
+    assert causes == [{"cause": "liquidation"}]
+    assert world.engine.external == {}
+    assert world.engine.positions[BTC.id] == world.venue.positions[BTC.id].quantity
+    assert _state(world, BTC.id) == "paused"
