@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def assignments(spec: Any) -> str:
 def speed_line(rows: int, parts: Mapping[str, float]) -> str:
     """How long the run took, with its speed where that means something, and what went around it."""
     seconds = parts["run"]
-    speed = f" ({rows / seconds:,.0f} rows/s)" if seconds >= 0.1 and rows >= 50_000 else ""
+    speed = f" ({rows / seconds:,.0f} rows/s)" if seconds >= 0.02 and rows >= 50_000 else ""
     around = ", ".join(f"{name} {took:.1f} s" for name, took in parts.items() if name != "run")
     return f"{rows:,} rows in {seconds:.2f} s{speed}; {around}"
 
@@ -222,3 +222,10 @@ def near(path: Path) -> str:
     """A path as short as it can be from here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def live_screen(stack: ExitStack) -> Callable[[Any], None] | None:
+    """A screen that shows the state of a live engine until the stack unwinds."""
+    from interlock.ui import terminal
+
+    return stack.enter_context(terminal.screen(console()))
