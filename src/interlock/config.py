@@ -33,3 +33,38 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         )
     home = home.absolute()
     return Settings(home, home / "catalog", home / "cache", Path("results").absolute())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """Keys of a venue account, from the environment only: never from a file that is committed.
+
+    ``key`` and ``secret`` sign for Binance and most venues, ``wallet_key`` for Hyperliquid. They
+    have no readable form: printing them shows which are set.
+    """
+
+    key: str
+    secret: str
+    wallet_key: str
+
+    def __repr__(self) -> str:
+        held = [name for name in ("key", "secret", "wallet_key") if getattr(self, name)]
+        return f"Secrets({', '.join(held) or 'none'} set)"
+
+
+def secrets(environ: Mapping[str, str] | None = None) -> Secrets:
+    """Read INTERLOCK_KEY, INTERLOCK_SECRET and INTERLOCK_WALLET_KEY; empty where unset."""
+    values = os.environ if environ is None else environ
+    return Secrets(
+        values.get("INTERLOCK_KEY", "").strip(),
+        values.get("INTERLOCK_SECRET", "").strip(),
+        values.get("INTERLOCK_WALLET_KEY", "").strip(),
+    )
+
+
+def operator(environ: Mapping[str, str] | None = None) -> str:
+    """Who is at the keyboard, for the record of commands: INTERLOCK_ACTOR, else the login name."""
+    values = os.environ if environ is None else environ
+    return (
+        values.get("INTERLOCK_ACTOR") or values.get("USER") or values.get("LOGNAME") or "operator"
+    )

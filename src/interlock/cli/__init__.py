@@ -19,6 +19,7 @@ _COMMANDS = {
     "check": ("interlock.cli.check", "check", "Look for mistakes in a strategy."),
     "data": ("interlock.cli.data", "data", "Import, download, list and check market data."),
     "results": ("interlock.cli.results", "results", "List, compare and open results."),
+    "live": ("interlock.cli.live", "live", "Trade a strategy on a venue."),
     "ledger": ("interlock.cli.ledger", "ledger", "Verify, ask and export what live trading did."),
 }
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.model.rows import decode_row
 from interlock.model.venue import Request
 from interlock.ports import (
     Clock,
@@ -38,6 +39,8 @@ LEASE_TTL_NS = 15 * SECOND_NS
 # Renewed often enough to survive a slow disk twice.
 LEASE_EVERY_S = 4.0
 OVER = ("stopped",)
+# Rows that whoever watches hears too, besides facts and notices.
+TOLD = frozenset({"fill", "reconcile"})
 
 
 class Doors(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,8 @@ class Driver:
     # From the world to the core.
     def hear(self, event: Any) -> None:
         """Take an input in; safe to call from within an answer to one."""
+        if self._over.is_set():
+            return
         self._inbox.append(event)
         if self._is_taking:
             return
@@ -101,11 +106,13 @@ class Driver:
         ts = self.doors.clock.now_ns()
         self.hear(Command(ts_event=ts, name=name, actor=actor, reason=reason, scope=scope))
 
-    async def run(self) -> None:
-        """Connect, trade, and return when the engine has stopped. Raises what ended it."""
-        loop = asyncio.get_running_loop()
+    def begin(self) -> None:
+        """Ask the venue what recovery wants to know; the venue is connected already."""
         self._carry_out(self.engine.begin(self.doors.clock.now_ns()), 0)
-        await self.doors.venue.connect(self.hear)
+
+    async def run(self) -> None:
+        """Trade, and return when the engine has stopped. Raises what ended it."""
+        loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._keep_lease()),
             loop.create_task(self._keep_checkpoints()),
@@ -143,6 +150,9 @@ class Driver:
                 self._fail(error)
                 return
             self._has_rows = True
+            for row in outputs.rows:
+                if row.kind in TOLD:
+                    self._told(decode_row(row))
         for request in outputs.requests:
             self._held.append((ts, request))
         for fact in outputs.facts:

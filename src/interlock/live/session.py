@@ -1,0 +1,144 @@
+"""One session of live trading: from the start path to the clean end, with doors for an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from interlock.live.control import Ask, Control
+from interlock.live.driver import Driver
+from interlock.live.logs import JsonLines
+from interlock.live.start import Plan, Started, start
+from interlock.live.status import Watcher, status_of
+from interlock.ports import Clock, Venue
+from interlock.ui.read_model import Status
+
+SCREEN_S = 0.5
+BARS_S = 0.2
+REGISTRY_S = 5.0
+
+
+class Session:
+    """Runs one plan on one venue until it is stopped.
+
+    The first interrupt or SIGTERM is a shutdown: entries are canceled, stops and positions stay.
+    The second one leaves at once, as a crash would.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        venue: Venue,
+        clock: Clock,
+        *,
+        screen: Callable[[Status], None] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.venue = venue
+        self.clock = clock
+        self.watcher = Watcher()
+        self.started: Started | None = None
+        self.ts_started = clock.now_ns()
+        self.ready = asyncio.Event()
+        self._screen = screen
+        self._logs: JsonLines | None = None
+        self._stops = 0
+
+    async def run(self) -> Status:
+        """Trade; returns the last state. Raises what ended it."""
+        self.plan.folder.mkdir(parents=True, exist_ok=True)
+        self._logs = JsonLines(self.plan.folder, ts=self.ts_started)
+        control = Control(self.plan.folder, status=self.status, command=self._command)
+        try:
+            self.started = await start(self.plan, self.venue, self.clock, told=self._told)
+            await control.open()
+            self._catch_signals()
+            self.ready.set()
+            return await self._trade(self.started.driver)
+        finally:
+            await control.close()
+            self._logs.close()
+
+    def status(self) -> Status:
+        """The present state."""
+        if self.started is None:
+            raise RuntimeError("the session has not started")
+        return status_of(self.started.driver, self.watcher, ts_started=self.ts_started)
+
+    def stop(self, actor: str, reason: str) -> None:
+        """Ask for a clean end; asked again, leave at once."""
+        self._stops += 1
+        if self.started is None:
+            return
+        driver = self.started.driver
+        if self._stops > 1:
+            driver.abandon()
+        else:
+            driver.command("shutdown", actor=actor, reason=reason)
+            if driver.engine.verbs.state() in ("flat", "emergency"):
+                # An emergency stands over a shutdown and holds over restarts: leaving is safe.
+                driver.abandon()
+
+    async def _trade(self, driver: Driver) -> Status:
+        tasks = [asyncio.create_task(self._keep_bars())]
+        if self._screen is not None:
+            tasks.append(asyncio.create_task(self._keep_screen(self._screen)))
+        try:
+            await driver.run()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        return self.status()
+
+    async def _keep_screen(self, screen: Callable[[Status], None]) -> None:
+        while True:
+            screen(self.status())
+            await asyncio.sleep(SCREEN_S)
+
+    async def _keep_bars(self) -> None:
+        makers = self.started.makers if self.started is not None else ()
+        while makers:
+            now = self.clock.now_ns()
+            for maker in makers:
+                maker.advance(now)
+            await asyncio.sleep(BARS_S)
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Only the main thread of a process has signals; a test may run elsewhere.
+            with suppress(ValueError, RuntimeError):
+                loop.add_signal_handler(
+                    number, self.stop, "signal", f"received {signal.Signals(number).name}"
+                )
+
+    def _told(self, fact: Any) -> None:
+        self.watcher.hear(fact)
+        if self._logs is not None:
+            self._logs.hear(fact)
+
+    def _command(self, ask: Ask) -> str:
+        if self.started is None:
+            return "the engine has not started yet"
+        driver = self.started.driver
+        before = len(self.watcher.notices)
+        driver.command(ask.verb, actor=ask.actor, reason=ask.reason, scope=ask.scope)
+        for notice in list(self.watcher.notices)[before - len(self.watcher.notices) or None :]:
+            if notice.name == "COMMAND" and notice.subject == ask.verb:
+                return notice.text
+        return driver.engine.verbs.state(ask.scope)
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ended, for who started it."""
+
+    status: Status
+    folder: Path
+    session: Path

@@ -1,0 +1,131 @@
+"""The composition root: which adapters stand behind the ports of a run. No logic of its own."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys, Network
+from interlock.adapters.signing import HmacSigner
+from interlock.config import Secrets
+from interlock.live.start import Entry, Plan
+from interlock.model.units import MONEY_SCALE
+from interlock.ports import Clock, Venue
+from interlock.research.loading import Loaded, load_strategy, make, parse_parameters
+from interlock.runtime.settings import Settings
+from interlock.strategy.api import STEPS, Strategy
+
+BINANCE_TESTNET = Endpoints("https://testnet.binancefuture.com", "wss://fstream.binancefuture.com")
+# Steps for which the venue has closed bars of its own; shorter ones are made from trades.
+_VENUE_STEPS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
+
+
+class WiringError(ValueError):
+    """A run that cannot be put together; names the value, the rule and the remedy."""
+
+
+class VenueChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue by name, or a local one by its address (``http://127.0.0.1:PORT``)."""
+
+    name: str = "binance"
+    url: str = ""
+    authority: Path | None = None
+    conditional_path: bool = True
+
+
+def venue_of(choice: VenueChoice, secrets: Secrets, feeds: Feeds, *, clock: Clock) -> Venue:
+    """The adapter of a choice, with keys from the environment."""
+    if choice.name in ("binance", "binance-testnet"):
+        return _binance(choice, secrets, feeds, clock)
+    raise WiringError(f"venue {choice.name!r} is not known; there are: binance, binance-testnet")
+
+
+def _binance(choice: VenueChoice, secrets: Secrets, feeds: Feeds, clock: Clock) -> BinanceVenue:
+    if not secrets.key or not secrets.secret:
+        raise WiringError(
+            "no keys for Binance: set INTERLOCK_KEY and INTERLOCK_SECRET in the environment; "
+            "`interlock venue` prints those of a local account"
+        )
+    endpoints = BINANCE_TESTNET if choice.name == "binance-testnet" else Endpoints()
+    if choice.url:
+        plain = choice.url.rstrip("/")
+        endpoints = Endpoints(plain, "ws" + plain.removeprefix("http"), choice.conditional_path)
+    return BinanceVenue(
+        endpoints,
+        Keys(secrets.key, HmacSigner(secrets.secret)),
+        feeds,
+        clock=clock,
+        network=Network(_context(choice.authority)),
+    )
+
+
+def _context(authority: Path | None) -> ssl.SSLContext | None:
+    if authority is None:
+        return None
+    if not authority.exists():
+        raise WiringError(f"authority {authority} does not exist; `interlock venue --tls` makes it")
+    return ssl.create_default_context(cafile=str(authority))
+
+
+def feeds_of(instruments: Sequence[str], timeframe: str, *, books: bool = False) -> Feeds:
+    """The streams that a strategy on these instruments and this time frame needs."""
+    bars = (timeframe,) if timeframe in _VENUE_STEPS else ()
+    return Feeds(instruments=tuple(instruments), books=books, bars=bars)
+
+
+class StrategyChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy by its reference, its parameters, and ``cash``: its share, in whole units."""
+
+    reference: str
+    assignments: tuple[str, ...] = ()
+    cash: int = 10_000
+    timeframe: str = ""
+    currency: str = "USDT"
+
+
+def plan_of(
+    choice: StrategyChoice, *, folder: Path, ledger: str = "", settings: Settings | None = None
+) -> Plan:
+    """The plan of one strategy in a folder."""
+    loaded = load_strategy(choice.reference)
+    values = parse_parameters(loaded.kind, choice.assignments)
+    timeframe = choice.timeframe
+    steps = () if not timeframe or timeframe in _VENUE_STEPS else (_step(timeframe),)
+    return Plan(
+        folder=folder,
+        entries=(Entry(_name(loaded), _maker(loaded, values), choice.cash * MONEY_SCALE),),
+        currency=choice.currency,
+        ledger=ledger,
+        settings=settings or Settings(),
+        bar_steps=steps,
+    )
+
+
+def _maker(loaded: Loaded, values: Mapping[str, Any]) -> Callable[[], Strategy]:
+    if loaded.is_target:
+        raise WiringError(
+            f"{loaded.kind.__name__} states targets over whole columns; live trading takes event "
+            "strategies: write it with on_bar, or start from `interlock new --kind event`"
+        )
+
+    def build() -> Strategy:
+        made = make(loaded.kind, values)
+        if not isinstance(made, Strategy):
+            raise WiringError(f"{loaded.kind.__name__} is no event strategy")
+        return made
+
+    return build
+
+
+def _name(loaded: Loaded) -> str:
+    return loaded.kind.__name__
+
+
+def _step(timeframe: str) -> int:
+    if timeframe not in STEPS:
+        raise WiringError(f"time frame {timeframe!r} is not one of {', '.join(STEPS)}")
+    return STEPS[timeframe]
