@@ -1,0 +1,139 @@
+"""The orders that we sent: what the venue leaves out of its words about them.
+
+An amendment replaces an order by another number under the same cloid, for what is left to trade.
+Here both stay one order: quantities are those of the whole, and the end of a number that was
+replaced is not the end of the order. While an amendment is under way the end of its order is
+withheld, because only the answer tells which of the two it was.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import msgspec
+
+from interlock.model.order import LIMIT_TYPES, TERMINAL, OrderSpec, OrderStatus
+from interlock.model.venue import AmendRequest, PlaceRequest, VenueFill, VenueOrder
+from interlock.wire.hyperliquid.cloids import Cloids
+
+_KEPT = 20_000
+# Ends that the replacement of an order has too; a filled one is filled whatever comes.
+_WITHOUT_REST = TERMINAL - {OrderStatus.FILLED}
+
+
+class Held(msgspec.Struct):
+    """One order of ours. ``told`` is what its states, ``fills`` what executions said it traded."""
+
+    spec: OrderSpec
+    number: str = ""
+    told: int = 0
+    fills: dict[str, int] = {}
+    base_told: int = 0
+    past: tuple[str, ...] = ()
+    amending: AmendRequest | None = None
+    withheld: VenueOrder | None = None
+
+    @property
+    def filled(self) -> int:
+        """What all its numbers have traded."""
+        return max(self.told, sum(self.fills.values()))
+
+    @property
+    def base(self) -> int:
+        """What the numbers that it had before have traded."""
+        return max(self.base_told, sum(self.fills.get(number, 0) for number in self.past))
+
+
+class KnownOrders:
+    """Our orders by client order id; the oldest are forgotten when there are very many."""
+
+    def __init__(self, cloids: Cloids) -> None:
+        self.cloids = cloids
+        self._held: OrderedDict[str, Held] = OrderedDict()
+
+    def sent(self, request: PlaceRequest) -> None:
+        """An order leaves under its id."""
+        self.cloids.remember(request.client_order_id)
+        self._held[request.client_order_id] = Held(spec=request.spec)
+        if len(self._held) > _KEPT:
+            name, _ = self._held.popitem(last=False)
+            self.cloids.forget(name)
+
+    def traded(self, client_order_id: str) -> int | None:
+        """What an order has traded as far as it was told; None for one that we did not send."""
+        held = self._held.get(client_order_id)
+        return None if held is None else held.filled
+
+    def learn(self, request: AmendRequest, order: VenueOrder) -> None:
+        """Take over an order of an earlier process, as the venue holds it."""
+        # What earlier replacements have traded is not told any more; the wanted whole includes it.
+        held = Held(spec=request.spec, number=order.venue_order_id, told=order.filled)
+        self._held[request.client_order_id] = held
+
+    def amending(self, request: AmendRequest) -> None:
+        """An amendment leaves; until it is settled the order's end is withheld."""
+        self._held[request.client_order_id].amending = request
+
+    def amended(self, request: AmendRequest, number: str) -> None:
+        """The venue holds the replacement under a new number."""
+        self._move(self._held[request.client_order_id], request.spec, number)
+
+    def settle(self, client_order_id: str) -> VenueOrder | None:
+        """The amendment is over without a replacement: the end that was withheld, if any."""
+        held = self._held.get(client_order_id)
+        if held is None:
+            return None
+        order, held.withheld, held.amending = held.withheld, None, None
+        return order
+
+    def fill(self, fill: VenueFill) -> None:
+        """An execution was told, once."""
+        held = self._held.get(fill.client_order_id)
+        if held is not None:
+            number = fill.venue_order_id
+            held.fills[number] = held.fills.get(number, 0) + fill.quantity
+
+    def whole(self, order: VenueOrder) -> VenueOrder | None:
+        """The order with what the venue left out; None for what says nothing about the whole."""
+        held = self._held.get(order.client_order_id)
+        if held is None:
+            return order
+        number = order.venue_order_id
+        if number in held.past:
+            return None
+        if held.number and number != held.number:
+            if int(number) < int(held.number):
+                return None
+            spec = held.amending.spec if held.amending is not None else held.spec
+            self._move(held, spec, number)
+        held.number = number
+        if held.amending is not None and order.status in _WITHOUT_REST:
+            held.withheld = order
+            return None
+        return self._completed(held, order)
+
+    def _move(self, held: Held, spec: OrderSpec, number: str) -> None:
+        if held.number and held.number != number:
+            held.past = (*held.past, held.number)
+            held.base_told = held.filled
+        held.spec, held.number = spec, number
+        held.amending = held.withheld = None
+
+    def _completed(self, held: Held, order: VenueOrder) -> VenueOrder:
+        spec = held.spec
+        filled = held.base + order.filled
+        held.told = max(held.told, filled)
+        status = order.status
+        if filled and status is OrderStatus.ACCEPTED:
+            status = OrderStatus.PARTIALLY_FILLED
+        return msgspec.structs.replace(
+            order,
+            type=spec.type,
+            status=status,
+            quantity=held.base + order.quantity,
+            filled=filled,
+            price=order.price if spec.type in LIMIT_TYPES else 0,
+            trigger=order.trigger or spec.trigger,
+            time_in_force=spec.time_in_force,
+            reduce_only=spec.reduce_only,
+        )
