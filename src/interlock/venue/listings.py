@@ -18,6 +18,7 @@ from interlock.model.instrument import (
 from interlock.model.units import MONEY_SCALE
 
 _HOUR_NS = 3_600 * 10**9
+FUNDING_INTERVALS = {"binance": 8 * _HOUR_NS, "hyperliquid": _HOUR_NS}
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ def _tiers(*rows: tuple[int, int]) -> tuple[MarginTier, ...]:
     return tuple(tiers)
 
 
-_LARGE = _tiers(
+LARGE_TIERS = _tiers(
     (300_000, 4_000), (3_000_000, 5_000), (12_000_000, 10_000), (70_000_000, 25_000),
     (100_000_000, 50_000), (230_000_000, 100_000), (480_000_000, 125_000), (0, 150_000),
 )  # fmt: skip
@@ -63,7 +64,7 @@ def _binance(
         min_notional=least * MONEY_SCALE,
         maker_rate=200,
         taker_rate=500,
-        margin_tiers=_LARGE,
+        margin_tiers=LARGE_TIERS,
         leverage_max=125,
         allow_short=True,
         funding_interval_ns=8 * _HOUR_NS,

@@ -125,9 +125,9 @@ def test_closing_and_freezing_without_a_condition_come_at_their_time() -> None:
     faults = injector({"fault": "close_stream", "at": "1s", "for": "2s"})
     assert not faults.watches_frames
     assert [rule.fault for rule in faults.due(SECOND)] == ["close_stream"]
-    found = faults.lasting(2 * SECOND, "user", Call(kind="session"))
+    found = faults.lasting(2 * SECOND, "user", "binance", "a")
     assert found is not None and found[1] == 3 * SECOND
-    assert faults.lasting(3 * SECOND, "user", Call(kind="session")) is None
+    assert faults.lasting(3 * SECOND, "user", "binance", "a") is None
 
 
 def test_a_change_that_lasts_is_taken_back_once() -> None:

@@ -250,12 +250,13 @@ class Injector:
                 return rule
         return None
 
-    def lasting(self, ts: int, stream: str, call: Call) -> tuple[Rule, int] | None:
+    def lasting(self, ts: int, stream: str, protocol: str, account: str) -> tuple[Rule, int] | None:
         """A rule that closes or freezes streams for a time, and when it ends: for new sockets."""
+        frame = Frame(stream=stream, protocol=protocol, account=account)
         for armed in self._verbs:
             rule = armed.rule
             wants = rule.is_timed and rule.lasts and rule.stream in ("any", stream)
-            if wants and _meets(rule, call) and armed.is_live(ts):
+            if wants and _meets(rule, frame) and armed.begins <= ts < armed.ends:
                 return rule, armed.ends
         return None
 

@@ -3,9 +3,9 @@
 A script is a mapping with ``rules`` (a list) and an optional ``seed``. A rule has a ``fault`` by
 name and may say when (``at``, ``for``, ``after_calls``), on what (``protocol``, ``call``,
 ``account``, ``instrument``, ``stream``, ``event``), how often (``count``, ``probability``), and the
-values that its fault takes. Times are text with a unit ("250ms", "30s", "5m", "1h") or seconds. Everything is
-checked when the script is read: an unknown name or a value of the wrong kind is an error that
-names the rule.
+values that its fault takes. Times are text with a unit ("250ms", "30s", "5m", "1h") or seconds.
+Everything is checked when the script is read: an unknown name or a value of the wrong kind is an
+error that names the rule.
 """
 
 from __future__ import annotations
