@@ -119,20 +119,13 @@ class World:
         for step in range(0, self.busy_ns + self.quiet_ns, 500 * MS):
             self.at(T0 + SECOND + step, self._quote)
         end = T0 + self.busy_ns + self.quiet_ns
-        self.at(T0 + self.busy_ns, self._calm)
+        self.at(T0 + self.busy_ns, _calm, self)
         while self._heap and self._heap[0][0] <= end:
             self.ts, _, what, arguments = heapq.heappop(self._heap)
             what(*arguments)
             self.truth.exposure()
         self.truth.books(self.engine, self.rows)
         return self
-
-    def _calm(self) -> None:
-        self.faults = NONE
-        if self.engine is None:
-            return
-        if not self._stream_up:
-            self._connect(self._life)
 
     def _start(self) -> None:
         self.epoch += 1
@@ -352,3 +345,10 @@ class World:
         self._hear(Command(ts_event=self.ts, name=name, actor="ada", reason="test"), self._life)
         if name != "resume" and self.engine is not None:
             self.truth.ts_halted = self.ts
+
+
+def _calm(world: World) -> None:
+    """No faults from here on."""
+    world.faults = NONE
+    if world.engine is not None and not world._stream_up:
+        world._connect(world._life)

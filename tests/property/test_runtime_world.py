@@ -35,9 +35,11 @@ def test_brackets_survive_any_faults() -> None:
 
 
 def test_a_crash_at_every_output_ends_in_equal_books() -> None:
-    whole = World(3, faults=NONE, busy_ns=12 * SECOND).run()
-    assert whole.boundaries > 60
-    for crash_at in range(1, whole.boundaries + 1):
+    whole, counted = World(3, faults=NONE, busy_ns=12 * SECOND), [0]
+    whole.at(whole.ts + 30 * SECOND, lambda: counted.append(whole.boundaries))
+    whole.run()
+    assert counted[-1] > 60
+    for crash_at in range(1, counted[-1] + 1):
         world = World(3, faults=NONE, busy_ns=12 * SECOND, crash_at=crash_at).run()
         assert world.crashes == 1, crash_at
 
@@ -145,7 +147,7 @@ def _halt(world: World) -> None:
 
 
 def test_intents_are_durable_and_carry_their_epoch() -> None:
-    world = World(5, faults=Faults(crash=0.02)).run()
+    world = World(5, faults=Faults(crash=0.05)).run()
     intents = [
         row for row in map(decode_row, (r.row for r in world.rows)) if isinstance(row, IntentRow)
     ]

@@ -76,6 +76,7 @@ class Engine:
         self.heartbeat = Heartbeat()
         self.wake_ts = 0
         self._ts_clean = 0
+        self._held: dict[str, Any] = {}
         self._takes: dict[type, Callable[[Any], None]] = {
             Tick: _nothing,
             MarkChanged: self._mark_changed,
@@ -166,7 +167,8 @@ class Engine:
         if not self.startup.is_trading:
             # Strategies hear nothing before the books are confirmed; marks are needed meanwhile.
             for item in bars:
-                desk.state.instruments[item.instrument.id].last = item.copy()
+                kept = self._held[item.instrument.id] = item.copy()
+                desk.state.instruments[item.instrument.id].last = kept
             return
         desk.out.tape.append((desk.ledger_seq, event))
         self.heartbeat.decided(desk.ts, event.ts_event)
@@ -190,7 +192,9 @@ class Engine:
             self.reconciler.due()
             self.gate.freshness.due()
             self.startup.due()
-            self._timers()
+            if self.startup.is_trading:
+                self._resume_market()
+                self.startup.timers()
             for name in self.gate.flow.expired():
                 self.dispatch.cancel(name)
             if self.startup.is_trading:
@@ -201,9 +205,12 @@ class Engine:
             self.dispatch.drain()
         self._clean()
 
-    def _timers(self) -> None:
-        if self.startup.is_trading:
-            self.startup.timers()
+    def _resume_market(self) -> None:
+        """The newest market event of each instrument, held back until now, is heard first."""
+        for event in self._held.values():
+            self.desk.out.tape.append((self.desk.ledger_seq, event))
+            self.desk.step(event)
+        self._held.clear()
 
     def _clean(self) -> None:
         """Forget what is older than the watch for late executions."""

@@ -22,6 +22,7 @@ from interlock.runtime.gate import Gate
 from interlock.runtime.ids import parse, strategy_number
 
 BPS = 10_000
+NAMELESS_MAX = 256
 Fetched = Callable[[str, int, int], None]
 
 
@@ -69,7 +70,7 @@ class Fills:
         order = self.desk.order(name) if name else None
         if order is not None:
             self._apply(order, fill, source)
-        elif not name and self._may_be_ours(fill):
+        elif not name and len(self.nameless) < NAMELESS_MAX and self._may_be_ours(fill):
             self.nameless[fill.trade_id] = fill
             self.fetch(fill.instrument, fill.ts_venue, delay=self.desk.settings.fill_grace_ns)
             return False

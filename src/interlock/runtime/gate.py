@@ -91,6 +91,9 @@ class Gate:
         self.suspects: dict[str, str] = {}
         self.missing_fills: dict[str, str] = {}
         self.is_recovering = True
+        # When the user stream last came up, and when the newest clean comparison began.
+        self.ts_connected = 0
+        self.ts_clean = 0
         self.evaluations = 0
         self.refusals: dict[str, int] = {}
 
@@ -127,6 +130,7 @@ class Gate:
             return refusal
         for code, text in (
             ("RECOVERING", "the venue has not confirmed our books yet" * self.is_recovering),
+            ("RESYNC", "the books are not compared since the reconnect" * self.is_resyncing),
             ("ORDER_UNKNOWN", self.doubt(instrument)),
             ("POSITION_SUSPECT", self.suspects.get(instrument, "")),
             ("FILLS_MISSING", self.missing_fills.get(instrument, "")),
@@ -138,6 +142,11 @@ class Gate:
         if not self.asks.breaker.allows():
             return Refusal("CONNECTION_OPEN", "the venue does not answer; waiting for a probe")
         return None
+
+    @property
+    def is_resyncing(self) -> bool:
+        """Whether the user stream came up and no full comparison has gone through since."""
+        return self.ts_clean < self.ts_connected
 
     def doubt(self, instrument: str) -> str:
         """The first order of an instrument whose size at the venue is in doubt."""

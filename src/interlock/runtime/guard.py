@@ -98,7 +98,9 @@ class Guard:
             if order.spec.type is OrderType.STOP_LIMIT and order.status is OrderStatus.TRIGGERED
         ]
         if not resting:
-            self._triggered.pop(key, None)
+            if self._triggered.pop(key, None) is not None:
+                for rung in ("market", "cross"):
+                    self._tried.pop(f"{key} {rung}", None)
             return
         since = self._triggered.setdefault(key, ts)
         for rung, after in (

@@ -36,6 +36,7 @@ from interlock.runtime.gate import Gate
 from interlock.runtime.orders_check import OrdersCheck
 
 HISTORY = 4096
+TRIES_MAX = 16
 
 
 class Round(msgspec.Struct):
@@ -47,6 +48,9 @@ class Round(msgspec.Struct):
     differences: list[Difference]
     positions: int = 0
     is_failed: bool = False
+    # Questions to ask again, with their time, and how often that happened.
+    again: dict[str, int] = {}
+    tries: int = 0
 
 
 class Suspect(msgspec.Struct):
@@ -97,16 +101,16 @@ class Reconciler:
 
     def due(self) -> None:
         """Begin a round when its time has come and none is under way."""
-        ts, settings = self.desk.ts, self.desk.settings
+        ts = self.desk.ts
         if self.round is not None:
-            return
-        if self.wanted or ts >= self.ts_full:
+            for part, due in list(self.round.again.items()):
+                if ts >= due:
+                    del self.round.again[part]
+                    self._ask(self.round, part)
+        elif ts >= self.ts_full:
             self.begin(self.wanted or "full")
         elif ts >= self.ts_orders:
             self.begin("orders")
-        if self.round is None:
-            # The budget says later.
-            self.ts_orders = ts + settings.query_first_ns
 
     def begin(self, scope: str) -> None:
         """Ask for one snapshot; what was under way meanwhile is compared with all we held."""
@@ -114,23 +118,31 @@ class Reconciler:
         parts = ["orders"] if scope == "orders" else list(FULL)
         self.round = Round(scope, ts, {}, [])
         for part in parts:
-            more = {"ts_from": self._payments_from()} if part == "payments" else {}
-            if self.asks.ask(FULL[part], self._told, **more):
-                self.round.waiting[part] = None
-            else:
-                self.round.is_failed = True
+            self.round.waiting[part] = None
+            self._ask(self.round, part)
         if scope != "orders":
             self.fills.backfill()
             self.ts_full = ts + settings.full_every_ns
-            self.wanted = "" if not self.round.is_failed else scope
+            self.wanted = ""
         self.ts_orders = ts + settings.orders_every_ns
-        if not self.round.waiting:
-            self.round = None
+
+    def _ask(self, current: Round, part: str) -> None:
+        more = {"ts_from": self._payments_from()} if part == "payments" else {}
+        if not self.asks.ask(FULL[part], self._told, **more):
+            self._ask_later(current, part)
+
+    def _ask_later(self, current: Round, part: str) -> None:
+        current.tries += 1
+        settings = self.desk.settings
+        wait = min(settings.query_first_ns * current.tries, settings.query_most_ns)
+        current.again[part] = self.desk.ts + wait
 
     @property
     def wake_ts(self) -> int:
-        """When the next round is due, 0 while one is under way."""
-        return 0 if self.round is not None else max(1, min(self.ts_orders, self.ts_full))
+        """When the next round or question is due, 0 while answers are under way."""
+        if self.round is not None:
+            return min(self.round.again.values(), default=0)
+        return max(1, min(self.ts_orders, self.ts_full))
 
     def moved(self) -> None:
         """Positions or cash may have changed: remember what we held when."""
@@ -146,11 +158,15 @@ class Reconciler:
     def _told(self, answer: Answer, pending: Pending) -> None:
         current = self.round
         part = next(name for name, kind in FULL.items() if kind is type(pending.request))
-        if current is None or part not in current.waiting:
+        if current is None or part not in current.waiting or pending.ts < current.ts:
+            return
+        content = answer.content
+        is_told = answer.verdict is Verdict.ACCEPTED and isinstance(content, tuple)
+        if not is_told and current.tries < TRIES_MAX:
+            self._ask_later(current, part)
             return
         del current.waiting[part]
-        content = answer.content
-        if answer.verdict is not Verdict.ACCEPTED or not isinstance(content, tuple):
+        if not is_told or not isinstance(content, tuple):
             current.is_failed = True
         elif part == "orders":
             current.differences += self.orders.compare(content, pending.ts)
@@ -307,6 +323,7 @@ class Reconciler:
             self.ts_full = min(self.ts_full, desk.ts + settings.doubtful_every_ns)
         elif current.scope != "orders":
             self.ts_clean = desk.ts
+            self.gate.ts_clean = current.ts
             self.gate.freshness.user.is_stale = False
 
     def _verified(self) -> int:

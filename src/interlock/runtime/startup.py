@@ -107,6 +107,7 @@ class Startup:
     def connected(self) -> None:
         """The user stream is up, first or again: what it may have missed is looked for."""
         scope = "start" if self.dispatch.gate.is_recovering else "reconnect"
+        self.dispatch.gate.ts_connected = self.desk.ts
         self.reconciler.want(scope)
 
     def due(self) -> None:

@@ -1,0 +1,102 @@
+"""The protective stop at the venue: repaired in time, climbed when it does not fill, never many."""
+
+from __future__ import annotations
+
+import pytest
+
+from interlock.model.market import Quote
+from interlock.model.order import OrderSpec, OrderStatus, OrderType
+from interlock.runtime.settings import Settings
+from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed
+from tests.toy_world import NONE, World
+
+STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
+
+
+class Once(Bracketed):
+    """One bracket far from the price; later decisions are the guard's."""
+
+    stop_at = 90
+
+    def on_quote(self, quote: Quote) -> None:
+        if self.view.ts_event < T0 + 6 * SECOND or self._next_ref > 1:
+            return
+        self.bracket(1, 4, stop=self.stop_at)
+
+
+class WithLimit(Once):
+    """Trades its stop for one with a limit far below the market: it triggers and cannot fill."""
+
+    def on_quote(self, quote: Quote) -> None:
+        super().on_quote(quote)
+        if self.view.ts_event == T0 + 9 * SECOND:
+            self.place(
+                OrderSpec(
+                    BTC.id, -1, 4 * LOT, OrderType.STOP_LIMIT, 300_00, 200_00, reduce_only=True
+                )
+            )
+
+
+def _stops(world: World) -> list[int]:
+    return [
+        h.order.quantity
+        for h in world.venue.open()
+        if h.order.type in STOPS and h.order.status is OrderStatus.ACCEPTED
+    ]
+
+
+def _names(world: World) -> list[str]:
+    return [getattr(notice, "name", "") for notice in world.notices]
+
+
+def test_a_stop_that_vanished_is_placed_again_in_time() -> None:
+    world = World(1, faults=NONE, strategy=Once)
+    found: list[list[int]] = []
+
+    def remove() -> None:
+        (stop,) = [h for h in world.venue.open() if h.order.type in STOPS]
+        world.venue.cancel(world.ts, stop.order.client_order_id)
+        world.at(world.ts + Settings().repair_ns, lambda: found.append(_stops(world)))
+
+    world.at(T0 + 12 * SECOND, remove)
+    world.run()
+    assert found == [[4 * LOT]]
+    assert "STOP_REPAIR" in _names(world)
+    assert "POSITION_UNPROTECTED" not in _names(world)
+
+
+def test_a_position_that_cannot_be_protected_is_left_with_an_alarm() -> None:
+    world = World(1, faults=NONE, strategy=Once)
+    place = world.venue.place
+
+    def refuse(ts: int, name: str, spec: OrderSpec) -> object:
+        return "WOULD_TRIGGER_NOW" if spec.type in STOPS else place(ts, name, spec)
+
+    world.venue.place = refuse  # type: ignore[method-assign, assignment]
+    world.run()
+    assert world.venue.positions[BTC.id].quantity == 0
+    assert not world.venue.open()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_stop_that_triggers_and_does_not_fill_is_climbed(seed: int) -> None:
+    world = World(seed, faults=NONE, strategy=WithLimit)
+    world.run()
+    assert world.venue.positions[BTC.id].quantity == 0
+    assert "STOP_NOT_FILLED" in _names(world)
+
+
+def test_two_stops_at_most() -> None:
+    world = World(1, faults=NONE, strategy=Once)
+
+    def more() -> None:
+        engine = world.engine
+        assert engine is not None
+        owner = engine.desk.state.strategies["toy"].strategy
+        for _ in range(4):
+            spec = OrderSpec(BTC.id, -1, 4 * LOT, OrderType.STOP_MARKET, 0, 89_00, reduce_only=True)
+            owner.place(spec)
+
+    world.at(T0 + 12 * SECOND, more)
+    world.run()
+    assert len(_stops(world)) == 2

@@ -1,0 +1,166 @@
+"""Freshness of streams, order flow per instrument, the pulse, the dead man, and the modes."""
+
+from __future__ import annotations
+
+import heapq
+
+import msgspec
+import pytest
+
+from interlock.model.market import Quote
+from interlock.model.order import OrderSpec, OrderType
+from interlock.model.rows import RequestRow, decode_row
+from interlock.model.venue import DeadManRequest, Stream, StreamChanged
+from interlock.runtime.heartbeat import Heartbeat
+from interlock.runtime.modes import MODES, ModeError, mode_of
+from interlock.runtime.settings import Settings
+from tests.toy_players import BTC, LOT, MS, SECOND, T0, Restless
+from tests.toy_world import NONE, World
+
+QUICK = Settings(full_every_ns=15 * SECOND, orders_every_ns=10 * SECOND)
+
+
+class Patient(Restless):
+    """Rests one order far away at six seconds; enters at the market at the times given."""
+
+    times: tuple[int, ...] = ()
+    count = 1
+
+    def on_quote(self, quote: Quote) -> None:
+        second = (quote.ts_event - T0) // SECOND
+        if quote.ts_event % SECOND or second not in self.times:
+            return
+        for _ in range(self.count):
+            self.place(OrderSpec(BTC.id, 1, LOT, OrderType.LIMIT, 95_10))
+
+
+def _refused(world: World) -> list[str]:
+    return [
+        str(n.fields["code"]) for n in world.notices if getattr(n, "name", "") == "ORDER_REFUSED"
+    ]
+
+
+def test_a_silent_market_keeps_entries_out_until_another_source_agrees() -> None:
+    world = World(1, faults=NONE, strategy=Patient, settings=QUICK)
+    engine_times = {"silent": "", "wrong": "", "fresh": ""}
+
+    def look(name: str) -> None:
+        assert world.engine is not None
+        engine_times[name] = world.engine.gate.freshness.stale(BTC.id)
+
+    end = T0 + world.busy_ns + world.quiet_ns
+    # The world's market is silent at its end: queries of the book agree, so it is quiet, not dead.
+    world.at(end - 5 * SECOND, look, "fresh")
+    world.run()
+    assert engine_times["fresh"] == ""
+    world.venue.price[BTC.id] += 500
+    assert world.engine is not None
+    world.ts = end
+    for _ in range(40):
+        world.ts += SECOND
+        world._heap.clear()
+        world._tick(world._life, 0)
+        while world._heap:
+            _, _, what, arguments = heapq.heappop(world._heap)
+            if what != world._tick:
+                what(*arguments)
+    look("wrong")
+    assert "silent" in engine_times["wrong"]
+
+
+def test_a_stream_that_is_down_keeps_entries_out() -> None:
+    world = World(1, faults=NONE, strategy=Patient, settings=QUICK)
+
+    class Late(Patient):
+        times = (12, 20)
+
+    world.strategy = Late
+
+    def down(is_up: bool) -> None:
+        event = StreamChanged(
+            ts_event=world.ts, stream=Stream.MARKET, is_up=is_up, instrument=BTC.id
+        )
+        world._hear(event, world._life)
+
+    world.at(T0 + 10 * SECOND, down, False)
+    world.at(T0 + 15 * SECOND, down, True)
+    world.run()
+    assert _refused(world) == ["STALE_STREAM"]
+    assert len(world.truth.sent) == 1
+
+
+@pytest.mark.capability("S2-034")
+def test_a_later_decision_waits_for_the_answers_of_an_earlier_one() -> None:
+    class Twice(Patient):
+        times = (10,)
+        count = 3
+
+        def on_order(self, ref: int, report: object) -> None:
+            # A report of the first order comes before the answers of the others.
+            if ref == 1 and self._next_ref == 4:
+                self.place(OrderSpec(BTC.id, 1, LOT, OrderType.LIMIT, 95_10))
+
+    for locks, refused in ((True, ["DECISION_IN_FLIGHT"]), (False, [])):
+        settings = msgspec.structs.replace(QUICK, symbol_locks=locks)
+        world = World(1, faults=NONE, strategy=Twice, settings=settings).run()
+        assert _refused(world) == refused
+        assert len(world.truth.sent) == 4 - len(refused)
+
+
+@pytest.mark.capability("S2-033")
+def test_an_entry_lives_from_its_first_fill() -> None:
+    class Entering(Restless):
+        def on_quote(self, quote: Quote) -> None:
+            if quote.ts_event == T0 + 10 * SECOND:
+                # The price takes a part at once and leaves.
+                self.place(OrderSpec(BTC.id, 1, 8 * LOT, OrderType.LIMIT, quote.ask_units + 40))
+
+    ended = {}
+    for first in (True, False):
+        settings = msgspec.structs.replace(
+            QUICK, entry_ttl_ns=4 * SECOND, ttl_from_first_fill=first
+        )
+        world = World(3, faults=NONE, strategy=Entering, settings=settings)
+        world.run()
+        ended[first] = [h.order.status for h in world.venue.orders.values()]
+    assert all(len(states) == 1 for states in ended.values())
+
+
+def test_the_dead_man_is_armed_while_flat_and_off_with_a_position() -> None:
+    class Enters(Patient):
+        times = (10,)
+
+        def on_quote(self, quote: Quote) -> None:
+            super().on_quote(quote)
+            if quote.ts_event == T0 + 20 * SECOND:
+                self.place(OrderSpec(BTC.id, 1, LOT))
+
+    settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND)
+    world = World(1, faults=NONE, strategy=Enters, settings=settings).run()
+    rows = [decode_row(stored.row) for stored in world.rows]
+    asked = [
+        (row.ts_event - T0, row.request.delay_ms)
+        for row in rows
+        if isinstance(row, RequestRow) and isinstance(row.request, DeadManRequest)
+    ]
+    assert [delay for _, delay in asked][-1] == 0
+    armed = [ts for ts, delay in asked if delay]
+    assert len(armed) >= 3
+    assert max(b - a for a, b in zip(armed, armed[1:], strict=False)) <= 4 * SECOND
+    assert asked[-1][0] < 21 * SECOND
+
+
+def test_the_pulse_is_the_age_of_a_decision() -> None:
+    pulse = Heartbeat()
+    for count in range(100):
+        pulse.decided(count * SECOND, count * SECOND - count * MS)
+    assert pulse.age_ns(100 * SECOND) == SECOND
+    assert pulse.lag_ns() == 99 * MS
+    assert pulse.decisions == 100
+
+
+def test_only_live_sends() -> None:
+    assert [name for name, mode in MODES.items() if mode.sends] == ["live"]
+    assert list(MODES) == ["backtest", "paper", "shadow", "live"]
+    with pytest.raises(ModeError, match="there are: backtest, paper, shadow, live"):
+        mode_of("dry")
