@@ -18,6 +18,7 @@ _COMMANDS = {
     "sweep": ("interlock.cli.sweep", "sweep", "Run a strategy over many parameters."),
     "check": ("interlock.cli.check", "check", "Look for mistakes in a strategy."),
     "data": ("interlock.cli.data", "data", "Import, download, list and check market data."),
+    "venue": ("interlock.cli.venue", "venue", "Run an exchange on localhost for any client."),
     "results": ("interlock.cli.results", "results", "List, compare and open results."),
     "live": ("interlock.cli.live", "live", "Trade a strategy on a venue."),
     "ledger": ("interlock.cli.ledger", "ledger", "Verify, ask and export what live trading did."),

@@ -27,6 +27,9 @@ _EXAMPLES = _PACKAGE + "examples" + os.sep
 # touch a module shall not wait for it, and an error of a module that is not loaded cannot occur.
 _REFUSALS = (
     "interlock.adapters.ccxt_history.errors:HistoryError",
+    "interlock.cli.venue:VenueError",
+    "interlock.sim.faults.script:ScriptError",
+    "interlock.venue.recorded:RecordedError",
     "interlock.adapters.system:LockHeldError",
     "interlock.config:ConfigError",
     "interlock.model.instrument:InstrumentError",
