@@ -145,11 +145,10 @@ class Asks:
 
     def due(self) -> None:
         """Give up waiting where an answer is overdue: that is an answer of its own, UNKNOWN."""
-        ts, wait = self.desk.ts, self.desk.settings.answer_ns
+        ts = self.desk.ts
         for number, pending in list(self.pending.items()):
-            if ts < pending.ts + wait:
-                # Numbers rise with time: what follows is younger.
-                break
+            if ts < self._ts_overdue(pending):
+                continue
             del self.pending[number]
             self._forget(pending)
             pending.is_overdue = True
@@ -168,9 +167,12 @@ class Asks:
     @property
     def wake_ts(self) -> int:
         """When the oldest question is overdue, 0 when there is none."""
-        for pending in self.pending.values():
-            return pending.ts + self.desk.settings.answer_ns
-        return 0
+        return min(map(self._ts_overdue, self.pending.values()), default=0)
+
+    def _ts_overdue(self, pending: Pending) -> int:
+        """Until when an answer is waited for: a question is soon asked again, an attempt never."""
+        settings = self.desk.settings
+        return pending.ts + (settings.query_answer_ns if pending.key else settings.answer_ns)
 
     def _forget(self, pending: Pending) -> None:
         if pending.key and self._open.get(pending.key) == pending.request.request_id:

@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # How long the venue may still accept an attempt, and how long an answer is waited for.
     attempt_ns: int = 3 * SECOND
     answer_ns: int = 5 * SECOND
+    query_answer_ns: int = 2 * SECOND
     # The parts of the negative-proof time beside the deadline.
     clock_error_ns: int = 1 * SECOND
     query_lag_ns: int = 5 * SECOND
