@@ -1,14 +1,18 @@
-"""Where the ledger's contract is tried: a file for each test, or a database of a real server."""
+"""Where contracts are tried: each store of the ledger, each venue adapter on its protocol."""
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from interlock.venue.certificates import Authority, ensure
+from tests.contract.port_desk import KINDS, Kind, Story, trade
 from tests.contract.postgresql_server import NoServerError, postgresql_server
 
 Store = str
@@ -49,3 +53,27 @@ def store(
     if request.param == "sqlite":
         return str(tmp_path / "ledger.db")
     return new_postgresql()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority of this session's own."""
+    folder = tmp_path_factory.mktemp("authority")
+    return ensure(folder, now=datetime.datetime.now(datetime.UTC))
+
+
+@pytest.fixture(params=KINDS, ids=str)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each adapter that the port's contract binds."""
+    found: Kind = request.param
+    return found
+
+
+@pytest.fixture
+def tell(kind: Kind, authority: Authority) -> Callable[..., None]:
+    """Tells a story between the exchange and one adapter."""
+
+    def run(story: Story, **options: Any) -> None:
+        trade(kind, story, authority=authority, **options)
+
+    return run

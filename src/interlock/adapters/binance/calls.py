@@ -39,7 +39,9 @@ class Calls:
         *,
         clock: Clock,
         keys: Keys,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
+        self._timeout_s = timeout_s
         self._transport = transport
         self._judge = judge
         self._dialect = dialect
@@ -75,7 +77,7 @@ class Calls:
     async def call(self, draft: Draft) -> Reply:
         """One call whose reply the adapter itself reads; raises Refusal without a reply."""
         request = self._sign(draft, 0)
-        reply = await self._transport.exchange(request, timeout_s=TIMEOUT_S)
+        reply = await self._transport.exchange(request, timeout_s=self._timeout_s)
         if reply.ending is not Ending.ANSWERED:
             raise Refusal(f"{draft.method} {draft.path}: {reply.reason}")
         self._count(reply.headers)
@@ -95,7 +97,7 @@ class Calls:
             verdict = Verdict.NOT_SENT if is_first else Verdict.UNKNOWN
             return self._unanswered(request, verdict, str(error))
         sent = self._clock.now_ns()
-        reply = await self._transport.exchange(signed, timeout_s=TIMEOUT_S)
+        reply = await self._transport.exchange(signed, timeout_s=self._timeout_s)
         seen = self._clock.now_ns()
         if reply.ending is Ending.ANSWERED:
             self._count(reply.headers)

@@ -9,19 +9,20 @@ from typing import Any
 
 import msgspec
 
-from interlock.adapters.binance.calls import Calls, Keys, must
+from interlock.adapters.binance.calls import TIMEOUT_S, Calls, Keys, must
 from interlock.adapters.binance.feeds import BinanceFeed, MarketFeed
 from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
 from interlock.adapters.feed import Address
 from interlock.adapters.tasks import Tasks
 from interlock.adapters.transport import Transport
+from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote, Trade
 from interlock.model.venue import Answer, Request, Stream
 from interlock.ports import Clock, Heard
 from interlock.wire.binance import books, instruments, requests
 from interlock.wire.binance.answers import Judge
-from interlock.wire.binance.fault import decoder
+from interlock.wire.binance.fault import WireFault, decoder, ratio
 from interlock.wire.binance.reading import Links
 from interlock.wire.binance.requests import Dialect, Draft
 from interlock.wire.binance.streams import StreamReader
@@ -43,6 +44,7 @@ class Endpoints(msgspec.Struct, frozen=True):
     http: str = "https://fapi.binance.com"
     ws: str = "wss://fstream.binance.com"
     conditional_path: bool = True
+    timeout_s: float = TIMEOUT_S
 
 
 class BinanceVenue:
@@ -77,6 +79,7 @@ class BinanceVenue:
             self._dialect,
             clock=clock,
             keys=keys,
+            timeout_s=endpoints.timeout_s,
         )
         self._heard: Heard = lambda event: None
         self._tasks = Tasks()
@@ -92,7 +95,10 @@ class BinanceVenue:
         self._heard = heard
         await self._transport.open()
         await self.calls.measure_clock()
-        await self._load()
+        try:
+            await self._load()
+        except WireFault as fault:
+            raise Refusal(f"the venue's lists do not read: {fault}") from None
         self._open_feeds()
         for work in (self._keep_listen_key(), self._keep_clock()):
             self._tasks.run(work)
@@ -143,6 +149,17 @@ class BinanceVenue:
             if found.status != "TRADING":
                 raise Refusal(f"{name} has status {found.status}; only TRADING takes orders")
             self._listing.add(found.instrument)
+            await self._load_price(found.instrument)
+
+    async def _load_price(self, instrument: Instrument) -> None:
+        """The mark, so that what needs a price can leave before the first quote."""
+        parameters = (("symbol", symbol_of(instrument.id)),)
+        draft = Draft(
+            method="GET", path="/fapi/v1/premiumIndex", parameters=parameters, security="open"
+        )
+        mark = _read_mark(must(draft, await self.calls.call(draft)))
+        price = ratio(mark.markPrice, 10**instrument.price_exponent, "markPrice")
+        self._last_price[instrument.id] = price
 
     def _open_feeds(self) -> None:
         public, market = self._stream_names()
@@ -188,6 +205,8 @@ class BinanceVenue:
     def _hear_market(self, event: Any) -> None:
         if isinstance(event, Quote | Trade):
             self._last_price[event.instrument.id] = event.mark_units
+        elif isinstance(event, MarkChanged):
+            self._last_price[event.instrument] = event.price
         self._heard(event)
 
     async def _book(self, instrument: Instrument) -> books.DepthSnapshot:
@@ -225,7 +244,12 @@ class _ListenKey(msgspec.Struct):
     listenKey: str
 
 
+class _Mark(msgspec.Struct):
+    markPrice: str
+
+
 _read_listen_key = decoder(_ListenKey)
+_read_mark = decoder(_Mark)
 
 
 def _fixed(url: str) -> Address:

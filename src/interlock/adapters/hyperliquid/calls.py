@@ -64,8 +64,10 @@ class Calls:
         *,
         signer: Signer,
         clock: Clock,
-        nonce_floor: int,
+        nonce_floor: int = 0,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
+        self._timeout_s = timeout_s
         self.reader = reader
         self.identity = identity
         self.prices = Prices()
@@ -96,7 +98,7 @@ class Calls:
 
     async def read(self, asked: HttpRequest) -> bytes:
         """The body of a question that connecting needs; raises Refusal without one."""
-        reply = await self._transport.exchange(asked, timeout_s=TIMEOUT_S)
+        reply = await self._transport.exchange(asked, timeout_s=self._timeout_s)
         if reply.ending is not Ending.ANSWERED:
             raise Refusal(f"{asked.body[:60].decode()}: {reply.reason}")
         if reply.status != 200:
@@ -145,7 +147,7 @@ class Calls:
 
     async def _send(self, request: Request, asked: HttpRequest) -> Answer:
         sent = self._clock.now_ns()
-        reply = await self._transport.exchange(asked, timeout_s=TIMEOUT_S)
+        reply = await self._transport.exchange(asked, timeout_s=self._timeout_s)
         return self._judge(request, reply, sent)
 
     def _judge(self, request: Request, reply: Reply, sent: int) -> Answer:
@@ -168,7 +170,7 @@ class Calls:
                 queries.query_of(book.question, self.reader.universe, self.identity)
             )
             sent = self._clock.now_ns()
-            reply = await self._transport.exchange(asked, timeout_s=TIMEOUT_S)
+            reply = await self._transport.exchange(asked, timeout_s=self._timeout_s)
             answer = self._judge(book.question, reply, sent)
             if answer.verdict is not Verdict.ACCEPTED:
                 return answer

@@ -11,7 +11,7 @@ import msgspec
 
 from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
 from interlock.adapters.feed import SECOND_NS, Address
-from interlock.adapters.hyperliquid.calls import Calls
+from interlock.adapters.hyperliquid.calls import TIMEOUT_S, Calls
 from interlock.adapters.hyperliquid.feeds import (
     MarketTeller,
     SubscribedFeed,
@@ -60,6 +60,7 @@ class Endpoints(msgspec.Struct, frozen=True):
 
     http: str = "https://api.hyperliquid.xyz"
     ws: str = "wss://api.hyperliquid.xyz/ws"
+    timeout_s: float = TIMEOUT_S
 
 
 class Wallet(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +103,7 @@ class HyperliquidVenue:
             signer=wallet.signer,
             clock=clock,
             nonce_floor=wallet.nonce_floor,
+            timeout_s=endpoints.timeout_s,
         )
         self._heard: Heard = lambda event: None
         self._tasks = Tasks()
