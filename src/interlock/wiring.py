@@ -12,10 +12,12 @@ import msgspec
 from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys, Network
 from interlock.adapters.signing import HmacSigner
 from interlock.config import Secrets
+from interlock.live.paper import PaperTerms, PaperVenue
 from interlock.live.start import Entry, Plan
 from interlock.model.units import MONEY_SCALE
 from interlock.ports import Clock, Venue
 from interlock.research.loading import Loaded, load_strategy, make, parse_parameters
+from interlock.runtime.modes import mode_of
 from interlock.runtime.settings import Settings
 from interlock.strategy.api import STEPS, Strategy
 
@@ -42,6 +44,13 @@ def venue_of(choice: VenueChoice, secrets: Secrets, feeds: Feeds, *, clock: Cloc
     if choice.name in ("binance", "binance-testnet"):
         return _binance(choice, secrets, feeds, clock)
     raise WiringError(f"venue {choice.name!r} is not known; there are: binance, binance-testnet")
+
+
+def in_mode(mode: str, venue: Venue, *, cash: int, clock: Clock) -> Venue:
+    """The venue as a mode sees it: itself, or its market with an exchange in memory behind it."""
+    if mode_of(mode).sends:
+        return venue
+    return PaperVenue(venue, PaperTerms(cash=cash * MONEY_SCALE), clock)
 
 
 def _binance(choice: VenueChoice, secrets: Secrets, feeds: Feeds, clock: Clock) -> BinanceVenue:

@@ -56,6 +56,8 @@ import click
     metavar="NAME=VALUE",
     help="A parameter of the strategy; may be repeated.",
 )
+@click.option("--mode", type=click.Choice(["live", "paper", "shadow"]), default="live",
+              show_default=True, help="paper and shadow send nothing: fills are made here.")
 @click.option("--account", default="main", show_default=True, help="Name of the account here.")
 @click.option(
     "--state",

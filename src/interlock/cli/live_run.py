@@ -17,7 +17,7 @@ from interlock.live.control import NAME
 from interlock.live.session import Session
 from interlock.runtime.settings import Settings
 from interlock.ui.read_model import Status
-from interlock.wiring import StrategyChoice, VenueChoice, feeds_of, plan_of, venue_of
+from interlock.wiring import StrategyChoice, VenueChoice, feeds_of, in_mode, plan_of, venue_of
 
 _DEFAULT = {"binance": "BTCUSDT-PERP.BINANCE", "hyperliquid": "BTC-PERP.HYPERLIQUID"}
 _CURRENCY = {"binance": "USDT", "hyperliquid": "USDC"}
@@ -36,7 +36,7 @@ async def run_live(strategy: str, **options: Any) -> int:
         timeframe=options["timeframe"],
         currency=_CURRENCY.get(kind, "USDT"),
     )
-    settings = Settings(account=options["account"])
+    settings = Settings(account=options["account"], mode=options["mode"])
     plan = plan_of(choice, folder=folder, ledger=options["ledger"], settings=settings)
     venue = venue_of(
         VenueChoice(
@@ -49,6 +49,7 @@ async def run_live(strategy: str, **options: Any) -> int:
         feeds_of(names, options["timeframe"]),
         clock=clock,
     )
+    venue = in_mode(options["mode"], venue, cash=options["cash"], clock=clock)
     with ExitStack() as stack:
         screen = None if options["as_json"] else summary.live_screen(stack)
         session = Session(plan, venue, clock, screen=screen)

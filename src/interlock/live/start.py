@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -24,7 +24,7 @@ from interlock.adapters.storage import (
 from interlock.adapters.storage.ledger import read_stored
 from interlock.adapters.tape import FolderTape, TapeReader
 from interlock.kernel.snapshot import SnapshotError
-from interlock.kernel.state import Limits
+from interlock.kernel.state import Limits, State
 from interlock.live.driver import LEASE_TTL_NS, Doors, Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.model.instrument import Instrument
@@ -70,6 +70,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.ledger or str(self.folder / "ledger.sqlite")
 
 
+@runtime_checkable
+class Resumes(Protocol):
+    """A venue that lives in this process and takes over what an earlier one left: paper."""
+
+    def resume(self, state: State) -> None: ...
+
+
 class Started(msgspec.Struct, frozen=True):
     """A driver that is ready to run, and what the start found."""
 
@@ -91,6 +98,8 @@ async def start(plan: Plan, venue: Venue, clock: Clock, *, told: Callable[[Any],
         setup = _setup(plan, tuple(venue.instruments()))
         snapshots = FolderSnapshots(plan.folder / "snapshots", anchor=ledger.digest_at)
         recovered, used = _recover(plan, setup, ledger, snapshots)
+        if isinstance(venue, Resumes) and recovered.books.ts_opened:
+            venue.resume(recovered.state)
         tape = FolderTape(plan.folder / "tape", clock=clock, extra=EXTRA_INPUTS)
         engine = Engine(setup, recovered, lease)
     except BaseException:
