@@ -169,7 +169,7 @@ def repeats(name: str, data: Dataset, result: BacktestResult) -> None:
 
 def test_the_tests_know_every_example() -> None:
     assert example_names() == [
-        "bracket_breakout", "ma_cross", "market_maker", "rotation", "vol_trend",
+        "bracket_breakout", "ma_cross", "market_maker", "pulse", "rotation", "vol_trend",
     ]  # fmt: skip
 
 
@@ -311,3 +311,21 @@ def test_the_market_maker_leaves_at_its_stop_and_stays_away(data: Dataset) -> No
     times = fills["ts"].to_numpy()
     for ts in closed:
         assert not ((times > ts) & (times < ts + 20 * 10**9)).any()
+
+
+@pytest.mark.parametrize("data", TICKS, indirect=True)
+def test_pulse_trades_within_seconds_and_never_without_a_stop(data: Dataset) -> None:
+    result = ran("pulse", data)
+    books_are_equal(result, data)
+    repeats("pulse", data, result)
+    orders, fills = result.orders, result.fills
+    first = data.quotes[0].ts[0]
+    assert fills["ts"].min() - first < 5 * 10**9
+    assert set(fills["side"]) == {1, -1}
+    entries, stops = (orders.filter(pl.col("tag") == tag) for tag in ("entry", "stop"))
+    assert set(entries["type"]) == {"market", "limit"}
+    assert stops["reduce_only"].all()
+    # Every entry that filled brought its stop, and no position outlives its time by much.
+    assert len(stops) >= fills.filter(pl.col("tag") == "entry")["client_order_id"].n_unique()
+    flat = fills.filter(pl.col("position_after") == 0.0)["ts"].to_numpy()
+    assert np.diff(flat).max() < 60 * 10**9
