@@ -34,6 +34,19 @@ SAMPLES = 3
 _ACTIONS = (PlaceRequest, CancelRequest, AmendRequest, DeadManRequest)
 
 
+class Wallet(msgspec.Struct, frozen=True, kw_only=True):
+    """In whose name actions go, and what signs them: the account's own key or an agent's.
+
+    ``nonce_floor`` is the last nonce an earlier process may have used with this key, and
+    ``client_order_ids`` the orders it may have left: without them its orders have no names.
+    """
+
+    identity: Identity
+    signer: Signer
+    nonce_floor: int = 0
+    client_order_ids: tuple[str, ...] = ()
+
+
 class DeadlinePassed(ValueError):
     """The action may no longer leave."""
 
@@ -60,21 +73,19 @@ class Calls:
         self,
         transport: Transport,
         reader: Reader,
-        identity: Identity,
+        wallet: Wallet,
         *,
-        signer: Signer,
         clock: Clock,
-        nonce_floor: int = 0,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._timeout_s = timeout_s
         self.reader = reader
-        self.identity = identity
+        self.identity = wallet.identity
         self.prices = Prices()
         self.offset = Offset()
-        self.nonces = Nonces(nonce_floor)
+        self.nonces = Nonces(wallet.nonce_floor)
         self._transport = transport
-        self._signer = signer
+        self._signer = wallet.signer
         self._clock = clock
 
     def venue_now(self) -> int:

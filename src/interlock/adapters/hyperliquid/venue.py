@@ -11,7 +11,7 @@ import msgspec
 
 from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
 from interlock.adapters.feed import SECOND_NS, Address
-from interlock.adapters.hyperliquid.calls import TIMEOUT_S, Calls
+from interlock.adapters.hyperliquid.calls import TIMEOUT_S, Calls, Wallet
 from interlock.adapters.hyperliquid.feeds import (
     MarketTeller,
     SubscribedFeed,
@@ -36,9 +36,8 @@ from interlock.model.venue import (
     VenueOrder,
     Verdict,
 )
-from interlock.ports import Clock, Heard, Signer
+from interlock.ports import Clock, Heard
 from interlock.wire.hyperliquid import queries
-from interlock.wire.hyperliquid.actions import Identity
 from interlock.wire.hyperliquid.cloids import Cloids
 from interlock.wire.hyperliquid.info import read_marks
 from interlock.wire.hyperliquid.instruments import VENUE, Universe, read_universe, with_fees
@@ -53,6 +52,8 @@ USER_SILENCE_S = 20.0
 # How long after its deadline an amendment without an answer may still show on the stream.
 SETTLE_NS = 2 * SECOND_NS
 _GONE = "order_gone"
+# Refusals that a clock which was set explains.
+_CLOCK_CODES = ("expired", "nonce")
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -61,19 +62,6 @@ class Endpoints(msgspec.Struct, frozen=True):
     http: str = "https://api.hyperliquid.xyz"
     ws: str = "wss://api.hyperliquid.xyz/ws"
     timeout_s: float = TIMEOUT_S
-
-
-class Wallet(msgspec.Struct, frozen=True, kw_only=True):
-    """In whose name actions go, and what signs them: the account's own key or an agent's.
-
-    ``nonce_floor`` is the last nonce an earlier process may have used with this key, and
-    ``client_order_ids`` the orders it may have left: without them its orders have no names.
-    """
-
-    identity: Identity
-    signer: Signer
-    nonce_floor: int = 0
-    client_order_ids: tuple[str, ...] = ()
 
 
 class HyperliquidVenue:
@@ -99,10 +87,8 @@ class HyperliquidVenue:
         self.calls = Calls(
             self._transport,
             Reader(universe=Universe(()), cloids=self._cloids),
-            wallet.identity,
-            signer=wallet.signer,
+            wallet,
             clock=clock,
-            nonce_floor=wallet.nonce_floor,
             timeout_s=endpoints.timeout_s,
         )
         self._heard: Heard = lambda event: None
@@ -158,6 +144,8 @@ class HyperliquidVenue:
         if answer.verdict is Verdict.UNKNOWN and "again" in answer.reason:
             # An instrument that was not there when the lists were loaded.
             await self._reload()
+        if answer.code in _CLOCK_CODES:
+            await self._measure()
 
     def _is_whole(self, request: DeadManRequest) -> bool:
         return (request.instrument,) == self._feeds.instruments
@@ -321,6 +309,9 @@ class HyperliquidVenue:
     async def _keep_clock(self) -> None:
         while True:
             await asyncio.sleep(CLOCK_EVERY_S)
-            # Without a sample the bound on the error grows until one succeeds.
-            with suppress(Refusal):
-                await self.calls.measure_clock()
+            await self._measure()
+
+    async def _measure(self) -> None:
+        # Without a sample the bound on the error grows until one succeeds.
+        with suppress(Refusal):
+            await self.calls.measure_clock()

@@ -61,7 +61,11 @@ class MarketInfo:
             "spotMetaAndAssetCtxs": lambda ts, q: [_SPOT_META, []],
             "perpDexs": lambda ts, q: [None],
             "outcomeMeta": lambda ts, q: {"outcomes": [], "questions": []},
-            "exchangeStatus": lambda ts, q: {"specialStatuses": None, "time": ms(ts)},
+            # The clock by which nonces and expiries are judged.
+            "exchangeStatus": lambda ts, q: {
+                "specialStatuses": None,
+                "time": ms(ts + state.clock_offset_ns),
+            },
             "allMids": lambda ts, q: self.mids(),
             "l2Book": lambda ts, q: self.book(ts, state.of_coin(q.get("coin"))),
             "recentTrades": lambda ts, q: self.recent_trades(ts, state.of_coin(q.get("coin"))),
