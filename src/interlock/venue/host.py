@@ -225,6 +225,8 @@ class Host:
                 elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     data = message.data
                     await self._hear(socket, data.encode() if isinstance(data, str) else data)
+            # A close that was begun is sent before the connection ends.
+            await socket.closed()
         finally:
             writer.cancel()
             self.sockets.pop(socket, None)

@@ -33,6 +33,7 @@ _EXECUTIONS = {
     "rejected": "EXPIRED",
     "liquidation": "CALCULATED",
     "adl": "CALCULATED",
+    "settlement": "TRADE",
 }
 _CAUSES = {
     "order": "ORDER",
@@ -40,6 +41,7 @@ _CAUSES = {
     "margin_type": "MARGIN_TYPE_CHANGE",
     "liquidation": "ORDER",
     "adl": "ORDER",
+    "settlement": "ORDER",
 }
 
 
@@ -111,7 +113,7 @@ def _order_update(state: ServerState, event: OrderEvent) -> events.OrderUpdate:
 
 
 def _execution(event: OrderEvent) -> str:
-    if event.execution in ("liquidation", "adl") and event.fill is None:
+    if event.execution in ("liquidation", "adl", "settlement") and event.fill is None:
         return "NEW" if event.order.is_open else "EXPIRED"
     return _EXECUTIONS[event.execution]
 

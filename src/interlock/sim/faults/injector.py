@@ -245,7 +245,9 @@ class Injector:
         """The rule of a fault that lasts, while it lasts."""
         for armed in self._verbs:
             rule = armed.rule
-            begun = armed.seen >= rule.after_calls and armed.begins <= ts < armed.ends
+            # Once carried out it lasts until what it changed is taken back.
+            begun = armed.seen >= rule.after_calls and armed.begins <= ts and not armed.ended
+            begun = begun and (ts < armed.ends or armed.fired > 0)
             if rule.fault == fault and rule.protocol in ("", protocol) and begun:
                 return rule
         return None
