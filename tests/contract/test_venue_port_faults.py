@@ -79,19 +79,13 @@ def test_what_a_broken_answer_proves(
     tell(story)
 
 
-@pytest.mark.parametrize(("status", "code", "message", "verdict", "executed"), _STATED)
+@pytest.mark.parametrize("case", _STATED, ids=lambda case: f"{case[0]} {case[1]}")
 def test_what_a_stated_error_proves(
-    tell: Tell,
-    kind: Kind,
-    *,
-    status: int,
-    code: int,
-    message: str,
-    verdict: Verdict,
-    executed: bool,
+    tell: Tell, kind: Kind, case: tuple[int, int, str, Verdict, bool]
 ) -> None:
     if kind.protocol != "binance":
         pytest.skip("codes are Binance's; the texts of Hyperliquid have a test of their own")
+    status, code, message, verdict, executed = case
 
     async def story(desk: Desk) -> None:
         values = {"status": status, "code": code, "message": message, "executed": executed}

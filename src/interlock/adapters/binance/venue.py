@@ -113,6 +113,7 @@ class BinanceVenue:
             await feed.stop()
         await self._tasks.stop()
         if self._listen_key:
+            self._listen_key = ""
             # Left alone the key would stay open for an hour; a failure here harms nobody.
             with suppress(Refusal):
                 await self.calls.call(requests.listen_key("DELETE"))
