@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -32,7 +33,7 @@ from interlock.ports import Clock, Lease, LedgerFault, Venue
 from interlock.runtime.engine import Engine
 from interlock.runtime.recovery import Member, Recovered, Setup, recover
 from interlock.runtime.settings import Settings
-from interlock.runtime.values import Command, LeaseChanged, Tick
+from interlock.runtime.values import Command, LeaseChanged, Notice, Tick
 from interlock.strategy.api import Strategy
 
 EXTRA_INPUTS = (Tick, Command, LeaseChanged)
@@ -77,6 +78,10 @@ class Resumes(Protocol):
     def resume(self, state: State) -> None: ...
 
 
+def _as_they_are(doors: Doors) -> Doors:
+    return doors
+
+
 class Started(msgspec.Struct, frozen=True):
     """A driver that is ready to run, and what the start found."""
 
@@ -86,31 +91,39 @@ class Started(msgspec.Struct, frozen=True):
     used_snapshot: bool
 
 
-async def start(plan: Plan, venue: Venue, clock: Clock, *, told: Callable[[Any], None]) -> Started:
-    """Make a driver. Raises StartError, LedgerFault, or what the venue's connection raises."""
-    plan.folder.mkdir(parents=True, exist_ok=True)
+async def start(
+    plan: Plan,
+    venue: Venue,
+    clock: Clock,
+    *,
+    told: Callable[[Any], None],
+    around: Callable[[Doors], Doors] = _as_they_are,
+) -> Started:
+    """Make a driver. Raises StartError, LedgerFault, or what the venue's connection raises.
+
+    ``around`` may put something of its own around the doors before the driver gets them.
+    """
+    _make_folder(plan.folder)
     leases = SqlLeases(prepare(plan.where))
-    lease = _acquire(leases, plan, clock)
-    ledger = open_ledger(plan.where, leases=[lease])
-    try:
+    async with AsyncExitStack() as undo:
+        lease = _acquire(leases, plan, clock)
+        undo.callback(_release, leases, lease)
+        ledger = undo.enter_context(closing(open_ledger(plan.where, leases=[lease])))
         inlet = Inlet()
+        undo.push_async_callback(venue.close)
         await venue.connect(inlet)
         setup = _setup(plan, tuple(venue.instruments()))
         snapshots = FolderSnapshots(plan.folder / "snapshots", anchor=ledger.digest_at)
-        recovered, used = _recover(plan, setup, ledger, snapshots)
-        if isinstance(venue, Resumes) and recovered.books.ts_opened:
-            venue.resume(recovered.state)
+        found = _recover(plan, setup, ledger, snapshots)
         tape = FolderTape(plan.folder / "tape", clock=clock, extra=EXTRA_INPUTS)
-        engine = Engine(setup, recovered, lease)
-    except BaseException:
-        ledger.close()
-        leases.release(lease)
-        await venue.close()
-        raise
+        engine = Engine(found.setup, found.recovered, lease)
+        undo.pop_all()
     doors = Doors(
         venue=venue, ledger=ledger, leases=leases, snapshots=snapshots, tape=tape, clock=clock
     )
-    driver = Driver(engine, doors, lease, told=told)
+    driver = Driver(engine, around(doors), lease, told=told)
+    for text in found.findings:
+        told(Notice(ts_event=clock.now_ns(), name="LEFT_OUT", level="WARNING", text=text))
     makers: list[BarMaker] = []
     sink: Callable[[Any], None] = driver.hear
     for step in plan.bar_steps:
@@ -119,7 +132,23 @@ async def start(plan: Plan, venue: Venue, clock: Clock, *, told: Callable[[Any],
         sink = maker
     driver.begin()
     inlet.open(sink)
-    return Started(driver, recovered, tuple(makers), used)
+    return Started(driver, found.recovered, tuple(makers), found.used_snapshot)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"{folder} cannot be made: {error.strerror}; name a folder that this user may write, "
+            "on a disk with space"
+        ) from error
+
+
+def _release(leases: SqlLeases, lease: Lease) -> None:
+    # A ledger that cannot be written keeps the lease until it runs out; the first fault counts.
+    with suppress(LedgerFault):
+        leases.release(lease)
 
 
 def _acquire(leases: SqlLeases, plan: Plan, clock: Clock) -> Lease:
@@ -149,22 +178,33 @@ def _setup(plan: Plan, instruments: tuple[Instrument, ...]) -> Setup:
     )
 
 
-def _recover(
-    plan: Plan, setup: Setup, ledger: SqlLedger, snapshots: FolderSnapshots
-) -> tuple[Recovered, bool]:
+class _Found(msgspec.Struct, frozen=True):
+    """What is on disk: the state, how it was made, and what had to be left out."""
+
+    setup: Setup
+    recovered: Recovered
+    used_snapshot: bool
+    findings: tuple[str, ...]
+
+
+def _recover(plan: Plan, setup: Setup, ledger: SqlLedger, snapshots: FolderSnapshots) -> _Found:
     """From the newest snapshot that can be read; without one from the whole ledger."""
     kept = snapshots.latest()
+    findings = list(snapshots.findings)
     reader = TapeReader(plan.folder / "tape", extra=EXTRA_INPUTS)
     if kept is not None:
         seq, state = kept
         try:
             rows = read_stored(ledger.database, seq)
-            return recover(setup, kept=state, rows=rows, tape=reader.read(seq)), True
-        except SnapshotError:
+            recovered = recover(setup, kept=state, rows=rows, tape=reader.read(seq))
+            return _Found(setup, recovered, True, (*findings, *reader.findings))
+        except SnapshotError as error:
             # Written by another version: the ledger has everything that matters.
+            findings.append(f"the snapshot of row {seq} is not used: {error}")
             setup = _setup(plan, tuple(setup.instruments))
     rows = read_stored(ledger.database, 0)
-    return recover(setup, rows=rows, tape=reader.read(0)), False
+    recovered = recover(setup, rows=rows, tape=reader.read(0))
+    return _Found(setup, recovered, False, (*findings, *reader.findings))
 
 
 __all__ = ["Entry", "LedgerFault", "Plan", "StartError", "Started", "start"]
