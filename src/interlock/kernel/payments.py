@@ -27,8 +27,8 @@ def apply_fill(state: State, slot: InstrumentSlot, order: Order, event: OrderFil
         position.fees += fee
         slot.net.fees += fee
     elif asset == slot.instrument.base:
-        position.take_fee_in_base(fee)
-        slot.net.take_fee_in_base(fee)
+        owner.wallet += position.take_fee_in_base(fee)
+        state.wallet += slot.net.take_fee_in_base(fee)
     else:
         state.balances[asset] = state.balances.get(asset, 0) - fee
 

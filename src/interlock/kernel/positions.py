@@ -20,6 +20,9 @@ from interlock.model.units import (
     div_toward_zero,
 )
 
+# A price that no market reaches.
+UNREACHED = 1 << 62
+
 
 class Position:
     """Quantity units and money of one instrument, for one owner."""
@@ -60,9 +63,17 @@ class Position:
             self.cost = rest if self.quantity > 0 else -rest
         return realized
 
-    def take_fee_in_base(self, quantity: int) -> None:
-        """A fee taken out of what was bought: quantity falls, the cost stays."""
+    def take_fee_in_base(self, quantity: int) -> int:
+        """A fee taken out of what was bought: quantity falls, the cost stays with what is left.
+
+        Where nothing is left the cost is lost with it; returns that (negative) profit in money.
+        """
         self.quantity -= quantity
+        if self.quantity:
+            return 0
+        lost, self.cost = -self.cost, 0
+        self.realized += lost
+        return lost
 
     def value(self, mark: int) -> int:
         """Signed market value at a mark, in money units."""
@@ -153,13 +164,41 @@ def liquidation_price(position: Position, margin: int) -> int | None:
     """The mark at which margin plus profit equals maintenance, in price units.
 
     Long: (C - M - ma) / (q (1 - mmr)), rounded down; short: (C + M + ma) / (q (1 + mmr)), rounded
-    up, so that the unit returned is already liquidated. None when the price cannot be reached.
+    up, so that the unit returned is already liquidated. The tier is that of the notional at this
+    price, which the price meets first. None when the price cannot be reached.
     """
     if not position.quantity:
         return None
-    instrument = position.instrument
-    tier = tier_of(instrument, abs(position.cost))
-    numerator, denominator = instrument.money_factor
+    tiers = position.instrument.margin_tiers
+    if len(tiers) == 1:
+        return _level(position, margin, tiers[0])
+    numerator, denominator = position.instrument.money_factor
+    quantity = abs(position.quantity) * numerator
+    cost, is_long = abs(position.cost), position.quantity > 0
+    # A long that is sound at its cost is liquidated below it: larger tiers do not matter.
+    is_sound = is_long and margin > maintenance_margin(position.instrument, cost)
+    found = []
+    floor = 0
+    for index, tier in enumerate(tiers):
+        # Prices above the floor, up to the ceiling, give a notional of this tier.
+        is_last = index == len(tiers) - 1 or not tier.notional_max
+        ceiling = UNREACHED if is_last else tier.notional_max * denominator // quantity
+        level = _level(position, margin, tier)
+        if level is not None:
+            level = min(level, ceiling) if is_long else max(level, floor + 1)
+            if floor < level <= ceiling:
+                found.append(level)
+        if is_last or (is_sound and tier.notional_max >= cost):
+            break
+        floor = ceiling
+    if not found:
+        return None
+    return max(found) if is_long else min(found)
+
+
+def _level(position: Position, margin: int, tier: MarginTier) -> int | None:
+    """The liquidation price if this tier held at every price."""
+    numerator, denominator = position.instrument.money_factor
     quantity = abs(position.quantity) * numerator
     cost = abs(position.cost)
     if position.quantity > 0:

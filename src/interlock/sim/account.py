@@ -121,7 +121,7 @@ class Account:
                 asset = instrument.quote
             else:
                 taken = div_ceil(quantity * rate, RATE_SCALE)
-                held.take_fee_in_base(taken)
+                self.wallet += held.take_fee_in_base(taken)
                 return taken, asset
         if asset != instrument.quote:
             rate_mark = self._conversion(asset, instrument.quote)

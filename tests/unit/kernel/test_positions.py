@@ -101,6 +101,40 @@ def test_maintenance_by_tier() -> None:
     assert liquidation_price(held, money("10000")) == parse_units("45201.00", 2)
 
 
+@pytest.mark.parametrize(
+    ("side", "price"),
+    # Short: (100,000 + 40,000 + 550) / (2 x 1.01); long, in the small tier at the lower price:
+    # (100,000 - 70,000) / (2 x 0.996).
+    [(-1, "69579.21"), (1, "15060.24")],
+    ids=["short into a larger tier", "long into a smaller tier"],
+)
+def test_the_tier_is_that_of_the_notional_at_liquidation(side: int, price: str) -> None:
+    tiers = (
+        MarginTier(money("50000"), 4_000),
+        MarginTier(money("100000"), 5_000, money("50")),
+        MarginTier(0, 10_000, money("550")),
+    )
+    instrument = msgspec.structs.replace(CENTS, margin_tiers=tiers)
+    held = Position(instrument)
+    held.fill(2 * side, 5_000_000)
+    margin = money("40000" if side < 0 else "70000")
+    level = liquidation_price(held, margin)
+    assert level == parse_units(price, 2)
+
+    def room(mark: int) -> int:
+        return margin + held.unrealized(mark) - maintenance_margin(instrument, held.value(mark))
+
+    assert room(level) <= 0 < room(level + side)
+
+
+def test_tiers_that_leap_do_not_liquidate_a_long_that_is_sound() -> None:
+    tiers = (MarginTier(money("60000"), 4_000), MarginTier(0, 200_000))
+    held = Position(msgspec.structs.replace(CENTS, margin_tiers=tiers))
+    held.fill(1, 5_000_000)
+    # In the large tier, above its cost, the margin would not do; that is not below the market.
+    assert liquidation_price(held, money("1000")) == parse_units("49196.78", 2)
+
+
 def test_initial_margin_rounds_up() -> None:
     assert initial_margin(PLAIN, 100, 3) == 34
     assert initial_margin(PLAIN, -100, 3) == 34
@@ -133,8 +167,15 @@ def test_shares_add_up() -> None:
 def test_a_fee_in_the_base_asset_takes_quantity_not_money() -> None:
     held = Position(PLAIN)
     held.fill(1_000, 10)
-    held.take_fee_in_base(1)
+    assert held.take_fee_in_base(1) == 0
     assert (held.quantity, held.cost) == (999, 10_000)
+
+
+def test_a_fee_that_takes_all_that_was_bought_loses_its_cost() -> None:
+    held = Position(PLAIN)
+    held.fill(1, 10)
+    assert held.take_fee_in_base(1) == -10
+    assert (held.quantity, held.cost, held.realized) == (0, 0, -10)
 
 
 def test_a_split_keeps_the_cost_and_pays_the_fraction() -> None:

@@ -119,18 +119,19 @@ def watch(state: Any, terms: Any, tiers: Any) -> None:
     state.ceiling = FAR
     if held == 0 or terms.is_paid == 1:
         return
-    tier = 0
-    while tier < len(tiers) - 1 and tiers[tier, 0] != 0 and abs(cost) > tiers[tier, 0]:
-        tier += 1
     scale = abs(held) * (terms.numerator / terms.denominator)
-    rate = tiers[tier, 1] / 1e6
+    # Which tier holds depends on the price: the earliest level of all of them is early enough.
     # The room of two units and 1e-9 covers the rounding of the level and of these floats.
-    if held > 0:
-        level = (cost - state.wallet - tiers[tier, 2]) / (scale * (1.0 - rate))
-        state.floor = int(min(max(level, -1e9), 4e18) * (1.0 + 1e-9)) + 2
-    else:
-        level = (state.wallet - cost + tiers[tier, 2]) / (scale * (1.0 + rate))
-        state.ceiling = int(min(max(level, -1e9), 4e18) * (1.0 - 1e-9)) - 2
+    for tier in range(len(tiers)):
+        rate = tiers[tier, 1] / 1e6
+        if held > 0:
+            level = (cost - state.wallet - tiers[tier, 2]) / (scale * (1.0 - rate))
+            floor = int(min(max(level, -1e9), 4e18) * (1.0 + 1e-9)) + 2
+            state.floor = max(state.floor, floor)
+        else:
+            level = (state.wallet - cost + tiers[tier, 2]) / (scale * (1.0 + rate))
+            ceiling = int(min(max(level, -1e9), 4e18) * (1.0 - 1e-9)) - 2
+            state.ceiling = min(state.ceiling, ceiling)
 
 
 def settle(row: int, place: int, mark: int, funding: Any, state: Any, terms: Any) -> None:
