@@ -19,7 +19,7 @@ ETHER = msgspec.structs.replace(PERPETUAL, id="ETH-PERP.TEST", base="ETH")
 BORROWED = msgspec.structs.replace(
     EQUITY, allow_short=True, leverage_max=2, borrow_rate_daily=200, lot=1
 )
-IN_BASE = msgspec.structs.replace(SPOT, fee_asset="BTC")
+IN_BASE = msgspec.structs.replace(SPOT, fee_asset="BTC", quantity_exponent=8, lot=100_000)
 FEES = {"maker_fee_bps": 2.0, "taker_fee_bps": 5.0}
 PLAIN = {"cash": 10_000.0, "leverage": 5.0, "volume_cap_pct": None}
 Act = Callable[[Any, Any, int], None]

@@ -20,7 +20,13 @@ from interlock.research import equity as equity_curve
 from interlock.research.digest import result_digest
 from interlock.research.frames import fills_frame, orders_frame
 from interlock.research.metrics import Search, Source, compute
-from interlock.research.options import BacktestError, RunOptions, bps_rate, with_fees
+from interlock.research.options import (
+    BacktestError,
+    RunOptions,
+    bps_rate,
+    check_fee_units,
+    with_fees,
+)
 from interlock.research.result import BacktestResult
 from interlock.research.round_trips import round_trips
 from interlock.research.target_runner import TargetRunner
@@ -104,6 +110,7 @@ def make_session(
     _check_dataset(dataset, instruments)
     currency = options.currency or instruments[0].quote
     for instrument in instruments:
+        check_fee_units(instrument)
         if instrument.quote != currency:
             raise BacktestError(
                 f"{instrument.id} is quoted in {instrument.quote}, the account in {currency}; "

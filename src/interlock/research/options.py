@@ -10,7 +10,7 @@ import msgspec
 
 from interlock.kernel.state import Limits
 from interlock.model.instrument import Instrument
-from interlock.model.units import decimals_of, parse_units
+from interlock.model.units import RATE_SCALE, decimals_of, parse_units
 from interlock.sim.costs import (
     FixedSlippage,
     Latency,
@@ -29,6 +29,10 @@ SLIPPAGE: Mapping[str, Callable[[int], Slippage]] = {
     "volume_share": VolumeShareSlippage,
     "square_root": SquareRootSlippage,
 }
+
+
+# Decimals of a coin balance at venues.
+_COIN_EXPONENT = 8
 
 
 class BacktestError(ValueError):
@@ -115,6 +119,27 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 def bps_rate(bps: float) -> int:
     """Basis points as a rate of 1e-6; finer than 0.01 bp is refused."""
     return parse_units(bps, 2)
+
+
+def check_fee_units(instrument: Instrument) -> None:
+    """Refuse quantity units too coarse for a fee in coins, which is taken in whole units.
+
+    Coins are kept to 8 decimals at most; before that, the fee of one lot must be 100 units, so that
+    rounding it up costs no more than a hundredth of it.
+    """
+    rate = max(instrument.maker_rate, instrument.taker_rate)
+    if instrument.fee_asset != instrument.base or rate <= 0:
+        return
+    needed, lot = instrument.quantity_exponent, instrument.lot
+    while needed < _COIN_EXPONENT and lot * rate < 100 * RATE_SCALE:
+        needed, lot = needed + 1, lot * 10
+    if needed > instrument.quantity_exponent:
+        raise BacktestError(
+            f"{instrument.id} takes fees in {instrument.base}, in whole quantity units of "
+            f"1e-{instrument.quantity_exponent}, which are too coarse for a fee of "
+            f"{rate / 1e4:g} % on a lot; describe the instrument with quantity_exponent {needed} "
+            f"and lot {lot}, or take fees in {instrument.quote}"
+        )
 
 
 def with_fees(dataset: Dataset, options: RunOptions) -> Dataset:

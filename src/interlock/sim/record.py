@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from interlock.kernel.state import Order, State
-from interlock.model.events import OrderFilled
+from interlock.model.events import OrderFilled, PositionLiquidated
 from interlock.model.facts import OrderDenied
 
 
 class FillRow(NamedTuple):
     """One execution in integer units; ``realized`` before fees, money units.
 
-    ``ts_row`` is the close of the bar in which it happened (``ts`` itself on ticks): the first
-    equity sample that includes it.
+    A liquidation is one for each strategy that held the position, without an order and with the tag
+    "liquidation". ``ts_row`` is the close of the bar in which it happened (``ts`` itself on ticks):
+    the first equity sample that includes it.
     """
 
     seq: int
@@ -42,6 +43,25 @@ class AccountRow(NamedTuple):
     wallet: int
     quantity: int
     cost: int
+
+
+class Held(NamedTuple):
+    """What a strategy held before a liquidation: quantity units, and money units so far."""
+
+    strategy: str
+    quantity: int
+    realized: int
+    fees: int
+
+
+def holders(state: State, instrument: str) -> list[Held]:
+    """The strategies with a position in an instrument."""
+    found = []
+    for name, owner in state.strategies.items():
+        position = owner.positions.get(instrument)
+        if position is not None and position.quantity:
+            found.append(Held(name, position.quantity, position.realized, position.fees))
+    return found
 
 
 class Recorder:
@@ -85,6 +105,36 @@ class Recorder:
                 spec.tag,
             )
         )
+
+    def liquidation(
+        self, state: State, event: PositionLiquidated, before: list[Held], *, ts_row: int
+    ) -> None:
+        """Take a forced close in, after the kernel has booked it."""
+        slot = state.instruments[event.instrument]
+        left = slot.net.quantity + sum(held.quantity for held in before)
+        for held in before:
+            position = state.strategies[held.strategy].positions[event.instrument]
+            left -= held.quantity
+            self.fills.append(
+                FillRow(
+                    state.seq,
+                    event.ts_event,
+                    ts_row,
+                    event.instrument,
+                    held.strategy,
+                    "",
+                    -1 if held.quantity > 0 else 1,
+                    abs(held.quantity),
+                    event.price,
+                    position.fees - held.fees,
+                    slot.instrument.quote,
+                    False,
+                    position.realized - held.realized,
+                    event.price,
+                    left,
+                    "liquidation",
+                )
+            )
 
     def change(self, state: State, ts: int, instrument: str) -> None:
         """The account after a fill or a payment."""

@@ -30,7 +30,7 @@ from interlock.model.events import (
 )
 from interlock.model.market import Bar
 from interlock.sim.exchange import Exchange
-from interlock.sim.record import Recorder
+from interlock.sim.record import Recorder, holders
 
 Progress = Callable[[int, int], None]
 
@@ -118,12 +118,7 @@ class Session:
         self.journal.rows.append(report)
         kind = type(report)
         if kind in _PAYMENTS:
-            self.tell(report)
-            self.recorder.count(kind.__name__)
-            if kind is BorrowPaid:
-                self.recorder.borrow -= report.amount
-            ts_row = self.exchange.ts_row(report.instrument, report.ts_event)
-            self.recorder.change(self.state, ts_row, report.instrument)
+            self._deliver_payment(report)
             return
         state = self.state
         order = state.open.get(report.client_order_id)
@@ -133,6 +128,18 @@ class Session:
             self.tell(report)
         if order is not None and report.client_order_id not in state.open:
             self.recorder.orders.append(order)
+
+    def _deliver_payment(self, report: Any) -> None:
+        recorder, kind = self.recorder, type(report)
+        before = holders(self.state, report.instrument) if kind is PositionLiquidated else []
+        self.tell(report)
+        recorder.count(kind.__name__)
+        if kind is BorrowPaid:
+            recorder.borrow -= report.amount
+        ts_row = self.exchange.ts_row(report.instrument, report.ts_event)
+        if before:
+            recorder.liquidation(self.state, report, before, ts_row=ts_row)
+        recorder.change(self.state, ts_row, report.instrument)
 
     def _deliver_fill(self, order: Order | None, report: OrderFilled) -> None:
         if order is None:

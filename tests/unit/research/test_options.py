@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
-from interlock.research.options import BacktestError, RunOptions
+from interlock.research.options import BacktestError, RunOptions, check_fee_units
+from tests.scenario import SPOT
 
 WRONG = [
     ("cash", 0.0, "cash=0.0 must be at least 1e-08"),
@@ -74,3 +76,15 @@ def test_no_slippage_of_some_basis_points_is_refused() -> None:
 @pytest.mark.parametrize(("leverage", "kept"), [(0.5, 1), (1.0, 1), (1.5, 2), (10.0, 10)])
 def test_the_venue_keeps_margin_by_the_leverage_of_the_run(leverage: float, kept: int) -> None:
     assert RunOptions(leverage=leverage).venue().leverage == kept
+
+
+def test_a_fee_in_coins_needs_units_that_can_hold_it() -> None:
+    spot = msgspec.structs.replace(SPOT, taker_rate=1_000, fee_asset="BTC")
+    with pytest.raises(BacktestError, match=r"with quantity_exponent 8 and lot 100000, or take"):
+        check_fee_units(spot)
+    check_fee_units(msgspec.structs.replace(spot, quantity_exponent=8, lot=100_000))
+    # A lot of a thousand coins pays a whole one.
+    check_fee_units(msgspec.structs.replace(spot, quantity_exponent=0, lot=100_000))
+    with pytest.raises(BacktestError, match="quantity_exponent 5 and lot 100000"):
+        check_fee_units(msgspec.structs.replace(spot, quantity_exponent=0, lot=1))
+    check_fee_units(msgspec.structs.replace(spot, fee_asset=""))
