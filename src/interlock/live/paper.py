@@ -18,6 +18,7 @@ from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.order import OrderStatus
+from interlock.model.units import RATE_SCALE
 from interlock.model.venue import (
     AmendRequest,
     Answer,
@@ -58,10 +59,23 @@ _IN_FILLS = ("realized", "commission")
 
 
 class PaperTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Cash in money units of the quote currency, and how long an order is on its way."""
+    """Cash in money units of the quote currency, and how orders fare.
+
+    ``latency_ms`` is how long a request is on its way; ``fee_per_unit`` money for one base unit in
+    place of the venue's rates; ``slippage`` (1e-6) worsens what takers pay; ``share`` (1e-6) is
+    the part of every shown and traded quantity that is there for us.
+    """
 
     cash: int
     latency_ms: int = 50
+    fee_per_unit: int | None = None
+    slippage: int = 0
+    share: int = RATE_SCALE
+
+    @property
+    def rules(self) -> sim.VenueRules:
+        """The rules of the exchange in memory."""
+        return sim.VenueRules(slippage=self.slippage, fee_per_unit=self.fee_per_unit)
 
 
 class PaperVenue:
@@ -104,16 +118,17 @@ class PaperVenue:
         self._heard = heard
         await self._source.connect(self._hear)
         listed = list(self._source.instruments())
-        core = self._core = VenueCore(listed)
+        core = self._core = VenueCore(listed, options=self._terms.rules)
         for currency in {item.quote for item in listed}:
             core.add_account(ACCOUNT, {currency: self._terms.cash})
         now = self._clock.now_ns()
         core.advance(now)
         for item in listed:
-            mirror = self._mirrors[item.id] = Mirror()
+            mirror = self._mirrors[item.id] = Mirror(self._terms.share)
             core.add_flow(item.id, mirror, ts=now)
             # Ids go on rising over restarts, so that none is met twice in one ledger.
-            core.state.markets[item.id].trade_id = now // 10**6
+            core.state.markets[item.id].trade_id = now // 10**3
+        core.state.payment_id = now // 10**3
         up = StreamChanged(ts_event=now, stream=Stream.USER, is_up=True, reason="paper")
         heard(up)
 
@@ -157,6 +172,10 @@ class PaperVenue:
             self.core.advance(self._clock.now_ns())
             state = self.core.state
             self._mirrors[name].see(state, state.markets[name], event)
+            self._tell()
+        elif isinstance(event, MarkChanged) and self._core is not None:
+            # Margin and liquidation go by the true mark.
+            self.core.set_mark(self._clock.now_ns(), event.instrument, event.price)
             self._tell()
         if isinstance(event, StreamChanged):
             if event.stream is Stream.MARKET:

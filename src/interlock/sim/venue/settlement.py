@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from interlock.model.instrument import Instrument
 from interlock.model.order import OrderStatus
+from interlock.model.units import RATE_SCALE, div_ceil
 from interlock.sim.matching import Match
 from interlock.sim.venue.accounts import PARTICIPANTS, Account, is_closing
 from interlock.sim.venue.ledger import change_holding, pay, tell_account
@@ -93,13 +95,14 @@ def _fill(
     price, quantity, is_maker, cause = what
     instrument = market.instrument
     account = state.accounts[order.account]
+    if state.rules.slippage and cause == "trade" and not (is_maker or account.is_venue):
+        price = _slipped(state, instrument, order, price)
     holding = account.holding(instrument, order.position_side)
     before = holding.quantity
     realized = change_holding(state, account, holding, signed=order.side * quantity, price=price)
     notional = instrument.notional(price, quantity)
-    rate = instrument.maker_rate if is_maker else instrument.taker_rate
-    is_forced = cause != "trade"
-    fee = 0 if account.is_venue or is_forced else instrument.fee(notional, rate)
+    is_free = account.is_venue or cause != "trade"
+    fee = 0 if is_free else _fee(state, instrument, (notional, quantity), is_maker)
     holding.position.fees += fee
     trade_id = market.trade_id
     pay(state, account, realized, kind="realized", instrument=instrument, trade_id=trade_id)
@@ -136,6 +139,27 @@ def _fill(
     state.changed[(account.name, market.symbol)] = None
     if not order.left:
         state.ended.append(order)
+
+
+def _slipped(state: VenueState, instrument: Instrument, order: Order, price: int) -> int:
+    """The price made worse by the rule's share, rounded against the taker, within its limit."""
+    side = order.side
+    worse = price + side * div_ceil(price * state.rules.slippage, RATE_SCALE)
+    worse = max(1, instrument.round_price(worse, up=side > 0))
+    if not order.price:
+        return worse
+    return min(worse, order.price) if side > 0 else max(worse, order.price)
+
+
+def _fee(
+    state: VenueState, instrument: Instrument, size: tuple[int, int], is_maker: bool
+) -> int:
+    """Commission on (notional, quantity): by the unit where the rules say so, else by the rate."""
+    notional, quantity = size
+    by_unit = state.rules.fee_per_unit
+    if by_unit is not None:
+        return div_ceil(quantity * by_unit, 10**instrument.quantity_exponent)
+    return instrument.fee(notional, instrument.maker_rate if is_maker else instrument.taker_rate)
 
 
 def forget(market: Market, account: Account, order: Order) -> None:

@@ -183,7 +183,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue decides for all symbols; rates are of 1e-6, money 1e-8 of the quote."""
+    """What the venue decides for all symbols; rates are of 1e-6, money 1e-8 of the quote.
+
+    ``slippage`` worsens what takers pay by a share of the price; ``fee_per_unit`` is money for one
+    whole base unit in place of the instrument's rates. Both are for play markets.
+    """
 
     self_trade: SelfTrade = SelfTrade.CANCEL_INCOMING
     band_up: int = 50_000
@@ -202,6 +206,8 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     step_ns: int = 50_000_000
     keeps_conditionals_when_flat: bool = True
     history: int = 100_000
+    slippage: int = 0
+    fee_per_unit: int | None = None
 
 
 class BalanceView(msgspec.Struct, frozen=True, kw_only=True):
