@@ -185,6 +185,23 @@ def test_orders_and_fills_are_found_by_date(store: str) -> None:
     assert [float(str(order[name])) for name in values] == [0.005, 0.005, 42000.0, 42000.0, 0.084]
 
 
+@pytest.mark.parametrize("batches", [1, 3])
+def test_an_execution_alone_fills_its_order_in_the_view(store: str, batches: int) -> None:
+    first, second = ledger_rows.intent(1), ledger_rows.intent(2)
+    over = ledger_rows.moved(second, Change.CANCEL, after=OrderStatus.CANCELED)
+    written = [first, ledger_rows.filled(first, trade_id=1), second, over]
+    written.append(ledger_rows.filled(second, trade_id=2))
+    with open_ledger(store) as ledger:
+        for start in range(0, len(written), len(written) // batches):
+            ledger.append(written[start : start + len(written) // batches])
+            ledger.commit()
+        with ledger.database.engine.connect() as connection:
+            orders = _all(connection, "SELECT * FROM orders ORDER BY seq")
+    assert [order["status"] for order in orders] == ["filled", "canceled"]
+    assert [order["filled_units"] for order in orders] == [first.spec.quantity] * 2
+    assert [order["venue_order_id"] for order in orders] == ["77", "77"]
+
+
 @pytest.mark.capability("S3-221", "S3-229", "S3-222", "S3-230", "S3-223", "S3-224")
 def test_the_audit_questions_have_answers(store: str) -> None:
     with open_ledger(store) as ledger:

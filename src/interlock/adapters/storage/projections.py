@@ -1,8 +1,9 @@
 """Projections: the typed tables that follow from the rows, written in the rows' transaction.
 
-A table only ever gets new records, but for ``projected_orders``, which transitions bring up to
-date, and ``projected_instruments``, which holds the newest rules. Within a batch the records go in
-first and the transitions follow in their order, so that batches of any size end in the same tables.
+A table only ever gets new records, but for ``projected_orders``, which transitions and executions
+bring up to date, and ``projected_instruments``, which holds the newest rules. Within a batch the
+records go in first and the changes of orders follow in their order, so that batches of any size end
+in the same tables.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -19,7 +22,7 @@ from interlock.adapters.storage import schema
 from interlock.adapters.storage.database import Database
 from interlock.model import rows
 from interlock.model.facts import OrderDenied
-from interlock.model.order import OrderStatus
+from interlock.model.order import TERMINAL, OrderStatus
 
 _DAY_NS = 86_400 * 10**9
 
@@ -31,6 +34,21 @@ UPDATE projected_orders SET status = ?, quantity = ?, filled = ?, price = ?, tri
   venue_order_id = CASE WHEN ? = '' THEN venue_order_id ELSE ? END, reason = ?, evidence = ?,
   ts_updated = ?, seq_updated = ?
 WHERE client_order_id = ?"""
+# An execution is a change of its order too; what is over stays over, and nothing counts twice.
+_FILL_ORDER = """
+UPDATE projected_orders SET
+  filled = CASE WHEN filled < {sum} THEN {sum} ELSE filled END,
+  status = CASE WHEN status IN ({over}) THEN status WHEN {sum} >= quantity THEN 'filled'
+    ELSE 'partially_filled' END,
+  venue_order_id = CASE WHEN venue_order_id = '' THEN ? ELSE venue_order_id END,
+  evidence = ?, ts_updated = ?, seq_updated = ?
+WHERE client_order_id = ?""".format(
+    sum=(
+        "(SELECT COALESCE(SUM(f.quantity), 0) FROM projected_fills f"
+        " WHERE f.client_order_id = projected_orders.client_order_id)"
+    ),
+    over=", ".join(sorted(f"'{status}'" for status in TERMINAL)),
+)
 _FORGET_INSTRUMENT = "DELETE FROM projected_instruments WHERE instrument = ?"
 
 
@@ -59,10 +77,11 @@ class Projector:
             for table in schema.projections.tables.values()
         }
         self._update_order = database.sql(_UPDATE_ORDER)
+        self._fill_order = database.sql(_FILL_ORDER)
         self._forget_instrument = database.sql(_FORGET_INSTRUMENT)
         self._scales: dict[str, Scales] = {}
         self._records: dict[str, list[Record]] = {}
-        self._updates: list[Record] = []
+        self._updates: list[tuple[str, Record]] = []
         self._handlers: dict[type[rows.Row], Callable[[int, Any], None]] = {
             rows.IntentRow: self._intent,
             rows.TransitionRow: self._transition,
@@ -91,8 +110,8 @@ class Projector:
             cursor.executemany(self._insertions[schema.instruments.name], list(newest.values()))
         for name, records in self._records.items():
             cursor.executemany(self._insertions[name], records)
-        if self._updates:
-            cursor.executemany(self._update_order, self._updates)
+        for sql, updates in groupby(self._updates, itemgetter(0)):
+            cursor.executemany(sql, [record for _, record in updates])
 
     def _put(self, table: Table, *values: Any) -> None:
         self._records.setdefault(table.name, []).append(values)
@@ -116,10 +135,11 @@ class Projector:
             seq, row.ts_event, name, row.change.value, row.before.value, after, row.filled,
             row.evidence, row.reason,
         )  # fmt: skip
-        self._updates.append(
-            (after, row.quantity, row.filled, row.price, row.trigger, row.venue_order_id,
-             row.venue_order_id, row.reason, row.evidence, row.ts_event, seq, name)
+        record = (
+            after, row.quantity, row.filled, row.price, row.trigger, row.venue_order_id,
+            row.venue_order_id, row.reason, row.evidence, row.ts_event, seq, name,
         )  # fmt: skip
+        self._updates.append((self._update_order, record))
 
     def _answer(self, seq: int, row: rows.AnswerRow) -> None:
         self._put(
@@ -138,6 +158,9 @@ class Projector:
             row.position_after, row.is_late, row.source, fill.ts_venue,
             *self._scales.get(fill.instrument, (0, 0)),
         )  # fmt: skip
+        if row.client_order_id:
+            record = (fill.venue_order_id, row.source, row.ts_event, seq, row.client_order_id)
+            self._updates.append((self._fill_order, record))
 
     def _payment(self, seq: int, row: rows.PaymentRow) -> None:
         paid = row.payment
