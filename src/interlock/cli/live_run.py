@@ -14,9 +14,10 @@ from interlock import config
 from interlock.adapters.system import SystemClock
 from interlock.cli import summary
 from interlock.live.control import NAME
+from interlock.live.report import Ended, ended_of, summary_lines, write
 from interlock.live.session import Session
+from interlock.ports import LedgerFault
 from interlock.runtime.settings import Settings
-from interlock.ui.read_model import Status
 from interlock.wiring import StrategyChoice, VenueChoice, feeds_of, in_mode, plan_of, venue_of
 
 _DEFAULT = {"binance": "BTCUSDT-PERP.BINANCE", "hyperliquid": "BTC-PERP.HYPERLIQUID"}
@@ -56,11 +57,15 @@ async def run_live(strategy: str, **options: Any) -> int:
         told = asyncio.create_task(_tell_ready(session, folder, as_json=options["as_json"]))
         timer = asyncio.create_task(_stop_after(session, options["seconds"]))
         try:
-            last = await session.run()
+            await session.run()
+        except Exception:
+            stack.close()
+            tell_report(session, folder, as_json=options["as_json"])
+            raise
         finally:
             for task in (told, timer):
                 task.cancel()
-    _tell_end(last, folder, as_json=options["as_json"])
+    tell_report(session, folder, as_json=options["as_json"])
     return 0
 
 
@@ -83,14 +88,29 @@ async def _stop_after(session: Session, seconds: float) -> None:
         session.stop("interlock live", f"ran for {seconds:g} s as asked")
 
 
-def _tell_end(last: Status, folder: Path, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.encode(last).decode())
+def tell_report(session: Session, folder: Path, *, as_json: bool) -> None:
+    """Write the session's report and say how it ended; a failure here is told and no more."""
+    try:
+        ended = ended_of(session)
+        page = None if ended is None else write(session, ended)
+    except (LedgerFault, OSError) as error:
+        click.echo(f"No report of this session: {error}", err=True)
         return
-    held = [f"{line.quantity} {line.instrument}" for line in last.positions if line.entry]
-    click.echo(
-        f"Stopped. Equity {last.equity} {last.currency}; position: {', '.join(held) or 'flat'}"
-    )
-    click.echo(f"Ledger, tape and logs: {summary.near(folder)}")
+    if ended is None:
+        return
+    if as_json:
+        last = msgspec.to_builtins(ended.status)
+        click.echo(msgspec.json.encode({**last, "report": str(page or "")}).decode())
+        return
+    click.echo("Stopped." if not ended.fault else f"Ended by a fault: {ended.fault}")
+    tell_summary(ended, page)
     click.echo("The same command goes on from here. What happened is in the ledger:")
     click.echo(f"  interlock ledger verify --ledger {summary.near(folder / 'ledger.sqlite')}")
+
+
+def tell_summary(ended: Ended, page: Path | None) -> None:
+    """A session in a few lines, and where its report is."""
+    for name, text in summary_lines(ended):
+        click.echo(f"{name:<12} {text}")
+    if page is not None:
+        click.echo(f"{'Report':<12} {summary.near(page)}")

@@ -14,14 +14,16 @@ import msgspec
 from interlock.live.control import Ask, Control
 from interlock.live.driver import Driver
 from interlock.live.logs import JsonLines
+from interlock.live.record import Record
 from interlock.live.start import Plan, Started, start
 from interlock.live.status import Watcher, status_of
 from interlock.ports import Clock, Venue
+from interlock.runtime.values import Notice
 from interlock.ui.read_model import Status
 
 SCREEN_S = 0.5
 BARS_S = 0.2
-REGISTRY_S = 5.0
+SAMPLE_S = 0.5
 
 
 class Session:
@@ -43,6 +45,9 @@ class Session:
         self.venue = venue
         self.clock = clock
         self.watcher = Watcher()
+        self.record = Record()
+        # Of this session, once it has begun: events, and the report when it is over.
+        self.folder: Path | None = None
         self.started: Started | None = None
         self.ts_started = clock.now_ns()
         self.ready = asyncio.Event()
@@ -54,6 +59,7 @@ class Session:
         """Trade; returns the last state. Raises what ended it."""
         self.plan.folder.mkdir(parents=True, exist_ok=True)
         self._logs = JsonLines(self.plan.folder, ts=self.ts_started)
+        self.folder = self._logs.session
         control = Control(self.plan.folder, status=self.status, command=self._command)
         try:
             self.started = await start(self.plan, self.venue, self.clock, told=self._told)
@@ -86,7 +92,10 @@ class Session:
                 driver.abandon()
 
     async def _trade(self, driver: Driver) -> Status:
-        tasks = [asyncio.create_task(self._keep_bars())]
+        tasks = [
+            asyncio.create_task(self._keep_bars()),
+            asyncio.create_task(self._keep_record(driver)),
+        ]
         if self._screen is not None:
             tasks.append(asyncio.create_task(self._keep_screen(self._screen)))
         try:
@@ -95,12 +104,18 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            self.record.look(driver)
         return self.status()
 
     async def _keep_screen(self, screen: Callable[[Status], None]) -> None:
         while True:
             screen(self.status())
             await asyncio.sleep(SCREEN_S)
+
+    async def _keep_record(self, driver: Driver) -> None:
+        while True:
+            self.record.look(driver)
+            await asyncio.sleep(SAMPLE_S)
 
     async def _keep_bars(self) -> None:
         makers = self.started.makers if self.started is not None else ()
@@ -119,8 +134,17 @@ class Session:
                     number, self.stop, "signal", f"received {signal.Signals(number).name}"
                 )
 
+    def note(self, notice: Notice, *, is_shown: bool = True) -> None:
+        """Put something that others did into the session's logs and report."""
+        self.record.hear(notice)
+        if is_shown:
+            self.watcher.hear(notice)
+        if self._logs is not None:
+            self._logs.hear(notice)
+
     def _told(self, fact: Any) -> None:
         self.watcher.hear(fact)
+        self.record.hear(fact)
         if self._logs is not None:
             self._logs.hear(fact)
 

@@ -1,0 +1,6 @@
+"""The report of one session: what the ledger and the session's events tell, on one page."""
+
+from interlock.live.report.page import Comparison, Ended, render, summary_lines
+from interlock.live.report.writing import ended_of, write
+
+__all__ = ["Comparison", "Ended", "ended_of", "render", "summary_lines", "write"]
