@@ -11,26 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from interlock.live.alarm import Alarm
+from interlock.live.commits import Commits, Doors, Held
 from interlock.live.disk import DiskThread
 from interlock.model.rows import decode_row
-from interlock.model.venue import Request
-from interlock.ports import (
-    Clock,
-    Lease,
-    Leases,
-    Ledger,
-    LedgerFault,
-    Snapshots,
-    StaleLease,
-    Tape,
-    TapeFault,
-    Venue,
-)
+from interlock.ports import Lease, LedgerFault, StaleLease, TapeFault
 from interlock.runtime.engine import Engine
 from interlock.runtime.values import Command, LeaseChanged, Notice, Outputs, Tick
 
@@ -39,22 +29,9 @@ CHECKPOINT_NS = 60 * SECOND_NS
 LEASE_TTL_NS = 15 * SECOND_NS
 # Renewed often enough to survive a slow disk twice.
 LEASE_EVERY_S = 4.0
-# Rows that no request waits for go to the disk together: a commit under way makes an order wait.
-LAZY_S = 0.01
 OVER = ("stopped",)
 # Rows that whoever watches hears too, besides facts and notices.
 TOLD = frozenset({"fill", "reconcile"})
-
-
-class Doors(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports that a driver works with."""
-
-    venue: Venue
-    ledger: Ledger
-    leases: Leases
-    snapshots: Snapshots
-    tape: Tape
-    clock: Clock
 
 
 class Lags(msgspec.Struct, kw_only=True):
@@ -80,15 +57,10 @@ class Driver:
         self._told = told
         self._inbox: deque[Any] = deque()
         self._is_taking = False
-        self._held: list[tuple[int, Request]] = []
-        self._has_rows = False
-        self._committing = False
-        self._kept: tuple[int, bytes] | None = None
         self._loop = asyncio.get_running_loop()
         self._disk = DiskThread("ledger")
-        self._late: asyncio.TimerHandle | None = None
-        self._wake: asyncio.TimerHandle | None = None
-        self._wake_ts = 0
+        self._commits = Commits(doors, self._disk, self._durable, self._warn)
+        self._alarm = Alarm(doors.clock, lambda ts: self.hear(Tick(ts)))
         self._tasks: list[asyncio.Task[None]] = []
         self._over = asyncio.Event()
 
@@ -118,8 +90,11 @@ class Driver:
 
     async def run(self) -> None:
         """Trade, and return when the engine has stopped. Raises what ended it."""
-        for work in (self._keep_lease(), self._keep_checkpoints()):
-            task = self._loop.create_task(work)
+        for seconds, work in (
+            (LEASE_EVERY_S, self.renew),
+            (CHECKPOINT_NS / SECOND_NS, self.checkpoint),
+        ):
+            task = self._loop.create_task(_every(seconds, work))
             task.add_done_callback(self._task_ended)
             self._tasks.append(task)
         try:
@@ -146,84 +121,37 @@ class Driver:
 
     # From the core to the world.
     def _carry_out(self, outputs: Outputs, ts: int) -> None:
-        if outputs.tape:
-            self._write_tape(outputs.tape)
-        if outputs.rows:
-            try:
-                self.doors.ledger.append(outputs.rows)
-            except LedgerFault as error:
-                self._fail(error)
-                return
-            self._has_rows = True
-            for row in outputs.rows:
-                if row.kind in TOLD:
-                    self._told(decode_row(row))
-        for request in outputs.requests:
-            self._held.append((ts, request))
+        try:
+            self._commits.take(outputs, ts)
+        except LedgerFault as error:
+            self._fail(error)
+            return
+        for row in outputs.rows:
+            if row.kind in TOLD:
+                self._told(decode_row(row))
         for fact in outputs.facts:
             self._told(fact)
-        self._commit_when_due()
-        self._set_wake(outputs.wake_ts)
+        self._go_on()
+        if not self._over.is_set():
+            self._alarm.set(outputs.wake_ts)
 
-    def _commit_when_due(self) -> None:
-        if self._committing or self._over.is_set():
+    def _go_on(self) -> None:
+        """Commit or send what is due; the end comes when everything before it is durable."""
+        if self._over.is_set():
             return
         is_over = self.engine.verbs.state() in OVER
-        if not self._has_rows:
-            # Taken away first: a refusal may bring new requests while these leave.
-            released, self._held = self._held, []
-            self._release(released)
-            if is_over:
-                self._over.set()
-        elif self._held or self._kept is not None or is_over:
-            self._commit()
-        elif self._late is None:
-            self._late = self._loop.call_later(LAZY_S, self._commit_late)
+        self._commits.push(at_once=is_over)
+        if is_over and not self._commits.is_busy and not self._commits.has_rows:
+            self._over.set()
 
-    def _commit_late(self) -> None:
-        self._late = None
-        if self._has_rows and not self._committing and not self._over.is_set():
-            self._commit()
-
-    def _commit(self) -> None:
-        """Hand the disk everything that was appended; what it holds back leaves after it."""
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-        released, self._held = self._held, []
-        kept, self._kept = self._kept, None
-        self._has_rows, self._committing = False, True
-        self._flush_tape()
-        started = self.doors.clock.now_ns()
-        self._disk.start(
-            lambda: self._make_durable(kept),
-            lambda error: self._committed(error, released, started),
-        )
-
-    def _make_durable(self, kept: tuple[int, bytes] | None) -> None:
-        """On the disk's thread: the rows, then the snapshot that includes them."""
-        self.doors.ledger.commit()
-        if kept is None:
-            return
-        try:
-            self.doors.snapshots.save(*kept)
-        except OSError as error:
-            text = f"{error}; the next start reads more of the ledger instead"
-            self._loop.call_soon_threadsafe(self._warn, "CHECKPOINT_FAILED", text)
-
-    def _committed(
-        self, error: Exception | None, released: list[tuple[int, Request]], started: int
-    ) -> None:
-        self._committing = False
+    def _durable(self, requests: Held, error: Exception | None) -> None:
+        """Hand durable requests to the venue, each past the last check."""
         if error is not None:
             self._fail(error)
             return
-        self.lags.committed.append(self.doors.clock.now_ns() - started)
-        self._release(released)
-        self._commit_when_due()
-
-    def _release(self, requests: list[tuple[int, Request]]) -> None:
-        """Hand durable requests to the venue, each past the last check."""
+        if self._commits.took_ns:
+            self.lags.committed.append(self._commits.took_ns)
+            self._commits.took_ns = 0
         for decided, request in requests:
             if self._over.is_set():
                 return
@@ -234,46 +162,9 @@ class Driver:
             self.doors.venue.request(request)
             if request.ts_deadline and decided:
                 self.lags.sent.append(self.doors.clock.now_ns() - decided)
-
-    def _write_tape(self, events: list[tuple[int, Any]]) -> None:
-        try:
-            for seq, event in events:
-                self.doors.tape.write(seq, event)
-        except TapeFault as error:
-            self._warn("TAPE_FAULT", str(error))
-
-    def _flush_tape(self) -> None:
-        try:
-            self.doors.tape.flush()
-        except TapeFault as error:
-            self._warn("TAPE_FAULT", str(error))
-
-    def _set_wake(self, ts: int) -> None:
-        """Have a tick come at ``ts``; one that comes earlier anyway stays and looks again then."""
-        before, self._wake_ts = self._wake_ts, ts
-        if self._wake is not None:
-            if ts and ts >= before:
-                return
-            self._wake.cancel()
-            self._wake = None
-        if ts and not self._over.is_set():
-            delay = max(0.0, (ts - self.doors.clock.now_ns()) / SECOND_NS)
-            self._wake = self._loop.call_later(delay, self._tick)
-
-    def _tick(self) -> None:
-        self._wake = None
-        now = self.doors.clock.now_ns()
-        if now < self._wake_ts:
-            self._set_wake(self._wake_ts)
-        else:
-            self.hear(Tick(now))
+        self._go_on()
 
     # What time brings.
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_EVERY_S)
-            await self.renew()
-
     async def renew(self) -> None:
         """Hold the lease for longer; without it nothing leaves any more."""
         held, ts = self.lease, self.doors.clock.now_ns()
@@ -291,12 +182,7 @@ class Driver:
         if renewed is None:
             self._fail(StaleLease("another engine holds the lease of this account now"))
 
-    async def _keep_checkpoints(self) -> None:
-        while True:
-            await asyncio.sleep(CHECKPOINT_NS / SECOND_NS)
-            self.checkpoint()
-
-    def checkpoint(self) -> None:
+    async def checkpoint(self) -> None:
         """Save the state; a start from it reads only what came after."""
         if self._over.is_set():
             return
@@ -311,7 +197,7 @@ class Driver:
             text = f"{type(error).__name__}: {error}; a start reads the ledger instead"
             self._warn("CHECKPOINT_FAILED", text)
             return None
-        self._kept = (seq, data)
+        self._commits.keep(seq, data)
         return outputs
 
     # The end.
@@ -338,9 +224,8 @@ class Driver:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for timer in (self._wake, self._late):
-            if timer is not None:
-                timer.cancel()
+        self._alarm.set(0)
+        self._commits.stop()
         try:
             await self.doors.venue.close()
             await self._save_last()
@@ -359,11 +244,10 @@ class Driver:
         if self.fault is not None:
             return
         outputs = self._snapshot()
-        kept, self._kept = self._kept, None
         try:
             if outputs is not None:
                 self.doors.ledger.append(outputs.rows)
-            await self._disk.call(lambda: self._make_durable(kept))
+            await self._commits.finish()
             await self._disk.call(lambda: self.doors.leases.release(self.lease))
         except LedgerFault as error:
             self._fail(error)
@@ -371,3 +255,9 @@ class Driver:
 
 def _nothing() -> None:
     """A turn of the disk's thread."""
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await work()

@@ -26,7 +26,8 @@ from interlock.adapters.storage.ledger import read_stored
 from interlock.adapters.tape import FolderTape, TapeReader
 from interlock.kernel.snapshot import SnapshotError
 from interlock.kernel.state import Limits, State
-from interlock.live.driver import LEASE_TTL_NS, Doors, Driver
+from interlock.live.commits import Doors
+from interlock.live.driver import LEASE_TTL_NS, Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from interlock.kernel.state import Limits
-from interlock.live.driver import Doors, Driver
+from interlock.live.commits import Doors
+from interlock.live.driver import Driver
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec
@@ -222,7 +223,7 @@ class Buyer(Strategy):
 class Bench:
     """A driver with its doors, trading after ``begin``."""
 
-    def __init__(self, settings: Settings = Settings(symbol_locks=False)) -> None:
+    def __init__(self) -> None:
         self.clock = Hand()
         self.ledger = GatedLedger()
         self.leases = HandLeases()
@@ -236,7 +237,7 @@ class Bench:
             members=[Member("toy", self.buyer, 1_000_000 * 10**8)],
             currency="USDT",
             limits=Limits(),
-            settings=settings,
+            settings=Settings(symbol_locks=False),
         )
         doors = Doors(
             venue=self.venue,
@@ -264,7 +265,7 @@ class Bench:
         async with asyncio.timeout(5):
             while not is_so():
                 self.clock.ts += 1_000_000
-                await asyncio.sleep(0.001)
+                await _moment()
 
     async def turn(self, times: int = 20) -> None:
         """Let everything that can happen without the disk happen."""
@@ -287,3 +288,10 @@ class Bench:
 
     def named(self, name: str) -> list[Any]:
         return [fact for fact in self.told if getattr(fact, "name", "") == name]
+
+
+async def _moment() -> None:
+    """A millisecond of the loop's own time, which its timers and the disk's thread live in."""
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.001, passed.set)
+    await passed.wait()

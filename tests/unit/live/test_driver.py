@@ -52,7 +52,9 @@ def test_an_order_leaves_after_its_intent_is_durable_and_not_before() -> None:
 
 def test_what_comes_while_the_disk_works_goes_there_together() -> None:
     async def scene(bench: Bench) -> None:
-        await bench.until(lambda: not bench.driver._committing and not bench.driver._has_rows)
+        await bench.until(
+            lambda: not bench.driver._commits.is_busy and not bench.driver._commits.has_rows
+        )
         bench.ledger.gate.clear()
         before = bench.ledger.commits
         for _ in range(4):
@@ -149,7 +151,7 @@ def test_a_lease_that_somebody_took_ends_the_driver() -> None:
 def test_a_snapshot_is_saved_after_the_row_that_names_it() -> None:
     async def scene(bench: Bench) -> None:
         bench.ledger.gate.clear()
-        bench.driver.checkpoint()
+        await bench.driver.checkpoint()
         await bench.turn()
         assert bench.snapshots.saved == []
         bench.ledger.gate.set()
@@ -164,7 +166,7 @@ def test_a_snapshot_is_saved_after_the_row_that_names_it() -> None:
 def test_a_snapshot_that_cannot_be_kept_warns_and_trading_goes_on() -> None:
     async def scene(bench: Bench) -> None:
         bench.snapshots.fault = OSError(28, "No space left on device", "snapshot-1")
-        bench.driver.checkpoint()
+        await bench.driver.checkpoint()
         bench.quote(wishes=1)
         await bench.until(lambda: len(bench.venue.places()) == 1)
 
@@ -177,7 +179,7 @@ def test_a_snapshot_that_cannot_be_kept_warns_and_trading_goes_on() -> None:
 def test_a_strategy_that_no_snapshot_can_hold_does_not_stop_trading() -> None:
     async def scene(bench: Bench) -> None:
         bench.buyer.resting = threading.Lock()
-        bench.driver.checkpoint()
+        await bench.driver.checkpoint()
         bench.quote(wishes=1)
         await bench.until(lambda: len(bench.venue.places()) == 1)
 
@@ -219,11 +221,9 @@ def test_questions_leave_once_when_a_refusal_comes_between_them() -> None:
 def test_shutdown_ends_by_itself_with_everything_durable() -> None:
     async def scene(bench: Bench) -> None:
         bench.driver.command("shutdown", actor="ada", reason="test")
-        assert bench.running is not None
-        async with asyncio.timeout(5):
-            while not bench.running.done():
-                bench.clock.ts += 10_000_000
-                await asyncio.sleep(0.001)
+        running = bench.running
+        assert running is not None
+        await bench.until(running.done)
 
     bench, error = play(scene)
     assert error is None
