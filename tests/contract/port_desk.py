@@ -82,9 +82,23 @@ class Ladder:
         self.takes: list[tuple[int, int]] = []
         self._size = 5 * unit
         self._standing: dict[int, list[int]] = {}
+        self._stepped = asyncio.Event()
+
+    async def steps(self, count: int = 1) -> None:
+        """Wait until the market has moved on so many times: 50 ms each."""
+        for _ in range(count):
+            self._stepped.clear()
+            await self._stepped.wait()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what no event tells."""
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                await self.steps()
 
     def act(self, state: VenueState, market: Market, ts: int) -> int:
         """Trade what was asked for, then fill the ladder up again."""
+        self._stepped.set()
         market.index = self.center
         takes, self.takes = self.takes, []
         for side, quantity in takes:
@@ -140,19 +154,13 @@ class Loopback(AbstractResolver):
         return
 
 
-class Desk:
-    """An exchange, an adapter, and what was heard."""
+class Listener:
+    """Keeps what an adapter tells, and waits for what it will."""
 
-    def __init__(self, kind: Kind, exchange: LocalExchange, ladder: Ladder, venue: Any) -> None:
-        self.kind = kind
-        self.exchange = exchange
-        self.ladder = ladder
-        self.venue = venue
+    def __init__(self) -> None:
         self.heard: list[Any] = []
         self._changed = asyncio.Event()
-        self._number = 0
 
-    # Listening.
     def hear(self, event: Any) -> None:
         self.heard.append(event)
         self._changed.set()
@@ -177,6 +185,18 @@ class Desk:
 
     def all_of(self, kind: type) -> list[Any]:
         return [event for event in self.heard if isinstance(event, kind)]
+
+
+class Desk(Listener):
+    """An exchange, an adapter, and what was heard."""
+
+    def __init__(self, kind: Kind, exchange: LocalExchange, *, ladder: Ladder, venue: Any) -> None:
+        super().__init__()
+        self.kind = kind
+        self.exchange = exchange
+        self.ladder = ladder
+        self.venue = venue
+        self._number = 0
 
     # Asking.
     async def ask(self, kind: type[Request], **fields: Any) -> Answer:
@@ -351,9 +371,8 @@ def trade(
         try:
             trusted = authority.client_context() if tls is not None and authority else None
             before = asyncio.all_tasks()
-            desk = Desk(
-                kind, exchange, exchange.ladder, venue_of(kind, exchange, tls=trusted, **options)
-            )
+            venue = venue_of(kind, exchange, tls=trusted, **options)
+            desk = Desk(kind, exchange, ladder=exchange.ladder, venue=venue)
             await desk.venue.connect(desk.hear)
             try:
                 await desk.until_up()

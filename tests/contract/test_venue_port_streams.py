@@ -74,7 +74,7 @@ def test_a_bar_is_told_when_it_is_complete(tell: Tell, kind: Kind) -> None:
         async def keep_trading() -> None:
             while True:
                 desk.ladder.takes = [(1, kind.unit)]
-                await asyncio.sleep(0.1)
+                await desk.ladder.steps(2)
 
         trading = asyncio.create_task(keep_trading())
         try:
@@ -141,7 +141,7 @@ def test_messages_told_twice_are_one_execution(tell: Tell, kind: Kind) -> None:
         desk.break_next("duplicate_message", stream="user", count=0, delay="20ms")
         await desk.place("m-1", 1, 2)
         await desk.until(is_a(FillSeen))
-        await asyncio.sleep(0.1)
+        await desk.ladder.steps(3)
         fills = [(event.fill.trade_id, event.fill.quantity) for event in desk.all_of(FillSeen)]
         # Twice the same id is once for whoever counts by it.
         assert len(set(fills)) == 1
@@ -187,7 +187,7 @@ def test_a_gap_in_the_book_is_told_and_repaired(tell: Tell, kind: Kind) -> None:
         desk.break_next("lose_message", stream="market", event="depthUpdate", count=1)
         for _ in range(4):
             desk.ladder.takes = [(1, kind.unit)]
-            await asyncio.sleep(0.15)
+            await desk.ladder.steps(3)
         gap = await desk.until(
             lambda event: isinstance(event, StreamChanged) and bool(event.instrument), since
         )
@@ -207,7 +207,7 @@ def test_closing_in_the_middle_of_everything_leaves_nothing(tell: Tell) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         placing = asyncio.create_task(desk.place("x-1", 1, 2, price=LOW))
-        await asyncio.sleep(0.05)
+        await desk.ladder.steps()
         desk.host.cut(1001, "cut by the test")
         await desk.venue.close()
         placing.cancel()

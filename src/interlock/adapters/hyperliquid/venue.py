@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -249,7 +249,7 @@ class HyperliquidVenue:
         self.feeds = [
             SubscribedFeed(
                 Stream.MARKET,
-                self._address(market.begin),
+                _address(self._endpoints.ws, market.begin),
                 subscriptions=self._market_subscriptions(),
                 take=market.take,
                 silence_s=SILENCE_S,
@@ -257,7 +257,7 @@ class HyperliquidVenue:
             ),
             SubscribedFeed(
                 Stream.USER,
-                self._address(lambda: None),
+                _address(self._endpoints.ws, lambda: None),
                 subscriptions=self._user_subscriptions(),
                 take=self._take_user,
                 silence_s=USER_SILENCE_S,
@@ -267,13 +267,6 @@ class HyperliquidVenue:
         ]
         for feed in self.feeds:
             feed.start()
-
-    def _address(self, begin: Any) -> Address:
-        async def address() -> str:
-            begin()
-            return self._endpoints.ws
-
-        return address
 
     def _market_subscriptions(self) -> list[Subscription]:
         found: list[Subscription] = []
@@ -315,3 +308,11 @@ class HyperliquidVenue:
         # Without a sample the bound on the error grows until one succeeds.
         with suppress(Refusal):
             await self.calls.measure_clock()
+
+
+def _address(url: str, begin: Callable[[], None]) -> Address:
+    async def address() -> str:
+        begin()
+        return url
+
+    return address
