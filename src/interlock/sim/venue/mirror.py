@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from interlock.model.market import Book, Quote, Trade
 from interlock.model.units import RATE_SCALE
+from interlock.sim.venue.conditionals import react
 from interlock.sim.venue.market import Market
 from interlock.sim.venue.replay import Replay
 from interlock.sim.venue.state import NEVER, VenueState
@@ -43,6 +44,8 @@ class Mirror(Replay):
                 touch = (bid, event.quantity_units(1, bid), ask, event.quantity_units(-1, ask))
                 self._show(state, market, touch)
         market.index = market.middle() or market.index
+        # Stops watch every print, not only the venue's own ticks.
+        react(state, market)
 
     def _show(self, state: VenueState, market: Market, touch: tuple[int, ...]) -> None:
         if self._share != RATE_SCALE:

@@ -151,9 +151,7 @@ def _slipped(state: VenueState, instrument: Instrument, order: Order, price: int
     return min(worse, order.price) if side > 0 else max(worse, order.price)
 
 
-def _fee(
-    state: VenueState, instrument: Instrument, size: tuple[int, int], is_maker: bool
-) -> int:
+def _fee(state: VenueState, instrument: Instrument, size: tuple[int, int], is_maker: bool) -> int:
     """Commission on (notional, quantity): by the unit where the rules say so, else by the rate."""
     notional, quantity = size
     by_unit = state.rules.fee_per_unit
