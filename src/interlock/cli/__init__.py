@@ -21,6 +21,9 @@ _COMMANDS = {
     "venue": ("interlock.cli.venue", "venue", "Run an exchange on localhost for any client."),
     "results": ("interlock.cli.results", "results", "List, compare and open results."),
     "live": ("interlock.cli.live", "live", "Trade a strategy on a venue."),
+    "top": ("interlock.cli.top", "top", "Watch a running engine."),
+    "control": ("interlock.cli.control", "control", "Pause, halt or stop a running engine."),
+    "scenario": ("interlock.cli.scenario", "scenario", "Run bot users' complaints as tests."),
     "ledger": ("interlock.cli.ledger", "ledger", "Verify, ask and export what live trading did."),
 }
 

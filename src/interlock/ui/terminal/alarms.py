@@ -120,7 +120,8 @@ def _state(status: Status) -> Iterator[Alarm]:
         "stopped": "the engine has ended; stops and positions stay at the venue",
     }
     if status.state in texts:
-        yield Alarm(status.state.upper(), texts[status.state] + _because(status), "caution")
+        reason = f"{status.reason}; " if status.reason else ""
+        yield Alarm(status.state.upper(), reason + texts[status.state], "caution")
     elif state_word(status)[0] == "RECOVERING":
         yield Alarm(
             "RECOVERING", "comparing with the venue; nothing new is sent until it agrees", "caution"

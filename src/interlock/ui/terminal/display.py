@@ -45,13 +45,23 @@ class Display:
             self._live.stop()
 
     def show(
-        self, status: Status, *, more: Sequence[Alarm] = (), footer: Sequence[str] = ()
+        self,
+        status: Status,
+        *,
+        more: Sequence[Alarm] = (),
+        footer: Sequence[str] = (),
+        old_ms: int = 0,
     ) -> None:
         """Show a state at once on a screen; elsewhere say what has changed."""
         if self._live is not None:
-            self._live.update(Screen(status, more=more, footer=footer), refresh=True)
+            self._live.update(Screen(status, more=more, footer=footer, old_ms=old_ms), refresh=True)
             return
         for line in self._teller.hear(status):
+            self.tell(line)
+
+    def tell(self, line: str) -> None:
+        """A line of its own, where there is no screen."""
+        if self._live is None:
             self.console.print(Text(line), soft_wrap=True)
 
 

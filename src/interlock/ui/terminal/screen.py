@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 
@@ -27,8 +28,9 @@ ALARM_ROWS = 4
 class Screen:
     """A Rich renderable of a state.
 
-    ``more`` are alarms that do not come from the engine, such as its silence; ``footer`` stands at
-    the bottom. ``is_whole`` shows every row, however high that is.
+    ``more`` are alarms that do not come from the engine, such as its silence for ``old_ms``, which
+    every age grows by; ``footer`` stands at the bottom. ``is_whole`` shows every row, however high
+    that is.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class Screen:
         *,
         more: Sequence[Alarm] = (),
         footer: Sequence[str] = (),
+        old_ms: int = 0,
         is_whole: bool = False,
     ) -> None:
-        self.status = status
+        self.status = _aged(status, old_ms) if old_ms > 0 else status
+        self.is_old = old_ms > 0
         self.more = tuple(more)
         self.footer = tuple(footer)
         self.is_whole = is_whole
@@ -58,8 +62,9 @@ class Screen:
             alarm._replace(text=alarm.text.replace(hidden, "") if hidden else alarm.text)
             for alarm in (*self.more, *alarms(self.status))
         ]
+        found.sort(key=lambda alarm: alarm.tone != "alarm")
         rows = len(found) if not height else max(ALARM_ROWS, height // 5)
-        top = [*_head(self.status, ink, width), *_banner(found, ink, width, rows)]
+        top = [*self._head(ink, width), *_banner(found, ink, width, rows)]
         bottom = [ink.line([Piece(text, "dim")], width) for text in self.footer]
         room = max(0, height - len(top) - len(bottom)) if height else 10_000
         body = _body(self.status, ink, width, room)
@@ -69,44 +74,59 @@ class Screen:
             return [*top[: max(0, height - len(bottom))], *body, *bottom][:height]
         return [*top, *body, *bottom]
 
+    def _head(self, ink: Ink, width: int) -> list[Line]:
+        status = self.status
+        mode = Piece(status.mode.upper(), "title" if status.mode == "live" else "warn")
+        left = [
+            Piece("interlock ", "title"),
+            mode,
+            Piece(f" {status.account} on {status.venue}"),
+            Piece("  " + ", ".join(status.strategies)),
+        ]
+        right = [
+            Piece(f"epoch {status.epoch}  up {age(status.uptime_ms)}  ", "dim"),
+            Piece(f"{clock(status.ts)} UTC"),
+        ]
+        return [ink.spread(left, right, width), self._vitals(ink, width)]
 
-def _head(status: Status, ink: Ink, width: int) -> list[Line]:
-    mode = Piece(status.mode.upper(), "title" if status.mode == "live" else "warn")
-    left = [
-        Piece("interlock ", "title"),
-        mode,
-        Piece(f" {status.account} on {status.venue}"),
-        Piece("  " + ", ".join(status.strategies)),
-    ]
-    right = [
-        Piece(f"epoch {status.epoch}  up {age(status.uptime_ms)}  ", "dim"),
-        Piece(f"{clock(status.ts)} UTC"),
-    ]
-    return [ink.spread(left, right, width), _vitals(status, ink, width)]
+    def _vitals(self, ink: Ink, width: int) -> Line:
+        """The state, the heartbeat and the money; what matters least goes first when narrow."""
+        status = self.status
+        word, tone = state_word(status)
+        beat = pulse(status)
+        state = [
+            Piece(f"WAS {word}", "caution") if self.is_old else Piece(word, tone),
+            Piece("  "),
+            Piece(f"{ink.pulse} {beat.word}", "warn" if self.is_old else beat.tone),
+            Piece(f" {beat.text}"),
+        ]
+        is_known = status.equity not in ("", "unknown")
+        equity = [
+            Piece("equity "),
+            Piece(status.equity if is_known else "unknown", "title" if is_known else "warn"),
+            Piece(f" {status.currency}"),
+        ]
+        wallet = [Piece(f"wallet {status.wallet}  ", "dim"), *equity]
+        counted = [*state, Piece(f"  {count(status.decisions, 'decision')}", "dim")]
+        for one, two in ((counted, wallet), (state, wallet), (state, equity)):
+            if ink.room([*one, *two]) + GAP <= width:
+                return ink.spread(one, two, width)
+        return ink.line(state, width)
 
 
-def _vitals(status: Status, ink: Ink, width: int) -> Line:
-    """The heartbeat, the state and the money; what matters least goes first in a small width."""
-    word, tone = state_word(status)
-    beat = pulse(status)
-    state = [
-        Piece(word, tone),
-        Piece("  "),
-        Piece(f"{ink.pulse} {beat.word}", beat.tone),
-        Piece(f" {beat.text}"),
-    ]
-    is_known = status.equity not in ("", "unknown")
-    equity = [
-        Piece("equity "),
-        Piece(status.equity if is_known else "unknown", "title" if is_known else "warn"),
-        Piece(f" {status.currency}"),
-    ]
-    wallet = [Piece(f"wallet {status.wallet}  ", "dim"), *equity]
-    counted = [*state, Piece(f"  {count(status.decisions, 'decision')}", "dim")]
-    for one, two in ((counted, wallet), (state, wallet), (state, equity)):
-        if ink.room([*one, *two]) + GAP <= width:
-            return ink.spread(one, two, width)
-    return ink.line(state, width)
+def _aged(status: Status, ms: int) -> Status:
+    """What a state says of ages, some time after it was told."""
+    replace = msgspec.structs.replace
+    beat = status.decision_age_ms
+    return replace(
+        status,
+        decision_age_ms=beat + ms if beat >= 0 else beat,
+        orders=tuple(replace(line, age_ms=line.age_ms + ms) for line in status.orders),
+        streams=tuple(
+            replace(line, silent_ms=line.silent_ms + ms) if line.silent_ms >= 0 else line
+            for line in status.streams
+        ),
+    )
 
 
 def _banner(found: Sequence[Alarm], ink: Ink, width: int, rows: int) -> list[Line]:

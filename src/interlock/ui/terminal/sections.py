@@ -198,15 +198,16 @@ class Sections:
     def _stream(self, line: StreamLine, bar: int) -> list[Piece]:
         share = _silence(line)
         tone = "alarm" if line.state in _GRAVITY else "good"
-        # The user stream is silent when nothing happens to the account; the market never is.
-        is_late = share > 0.5 and line.name != "user"
-        left = self.ink.bar(1 - share, bar) if line.state == "up" else ""
+        # An account is silent when nothing happens to it; a market never is.
+        is_market = line.name != "user"
+        late = "warn" if is_market and share > 0.5 else ""
+        left = self.ink.bar(1 - share, bar) if is_market and line.state == "up" else ""
         return [
             Piece(self.short(line.name)),
             Piece(line.state.upper() if line.state in _GRAVITY else line.state, tone),
-            Piece(age(line.silent_ms), "warn" if is_late else ""),
-            Piece(age(line.budget_ms), "dim"),
-            Piece(left, "warn" if is_late else "good"),
+            Piece(age(line.silent_ms), late),
+            Piece(age(line.budget_ms) if is_market else "none", "dim"),
+            Piece(left, late or "good"),
         ]
 
     def notices(self, width: int) -> Section:
@@ -308,8 +309,8 @@ def _position_rank(line: PositionLine) -> tuple[bool, bool, bool, bool]:
     return (line.is_protected, not is_external, is_zero(line.quantity), not line.is_paused)
 
 
-def _stream_rank(line: StreamLine) -> tuple[int, float]:
-    return (_GRAVITY.get(line.state, 2), -_silence(line))
+def _stream_rank(line: StreamLine) -> tuple[int, bool, float]:
+    return (_GRAVITY.get(line.state, 2), line.name == "user", -_silence(line))
 
 
 def _silence(line: StreamLine) -> float:
