@@ -14,6 +14,7 @@ from interlock.adapters.signing import HmacSigner
 from interlock.config import Secrets
 from interlock.live.paper import PaperTerms, PaperVenue
 from interlock.live.start import Entry, Plan
+from interlock.live.targets import LiveTarget
 from interlock.model.units import MONEY_SCALE
 from interlock.ports import Clock, Venue
 from interlock.research.loading import Loaded, load_strategy, make, parse_parameters
@@ -106,7 +107,13 @@ def plan_of(
     steps = () if not timeframe or timeframe in _VENUE_STEPS else (_step(timeframe),)
     return Plan(
         folder=folder,
-        entries=(Entry(_name(loaded), _maker(loaded, values), choice.cash * MONEY_SCALE),),
+        entries=(
+            Entry(
+                _name(loaded),
+                _maker(loaded, values, timeframe=timeframe),
+                choice.cash * MONEY_SCALE,
+            ),
+        ),
         currency=choice.currency,
         ledger=ledger,
         settings=settings or Settings(),
@@ -114,18 +121,17 @@ def plan_of(
     )
 
 
-def _maker(loaded: Loaded, values: Mapping[str, Any]) -> Callable[[], Strategy]:
-    if loaded.is_target:
+def _maker(loaded: Loaded, values: Mapping[str, Any], *, timeframe: str) -> Callable[[], Strategy]:
+    if loaded.is_target and not timeframe:
         raise WiringError(
-            f"{loaded.kind.__name__} states targets over whole columns; live trading takes event "
-            "strategies: write it with on_bar, or start from `interlock new --kind event`"
+            f"{loaded.kind.__name__} decides on bars; say which: --timeframe 1m (or another of "
+            f"{', '.join(STEPS)})"
         )
+    step_ns = _step(timeframe) if timeframe else 0
 
     def build() -> Strategy:
         made = make(loaded.kind, values)
-        if not isinstance(made, Strategy):
-            raise WiringError(f"{loaded.kind.__name__} is no event strategy")
-        return made
+        return made if isinstance(made, Strategy) else LiveTarget(made, step_ns=step_ns)
 
     return build
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from interlock.model.instrument import Instrument
 from interlock.model.market import Bar
 from interlock.model.units import RATE_SCALE
 from interlock.strategy.api import (
@@ -109,7 +110,59 @@ def feature_columns(strategy: TargetStrategy, bars: FeatureBars) -> dict[str, Fl
     return made
 
 
-class TargetRunner(Strategy):
+class Aiming(Strategy):
+    """Brings the position to what a target strategy returns for one row; the same in every mode."""
+
+    def __init__(self, strategy: TargetStrategy) -> None:
+        super().__init__()
+        self.subject = strategy
+        self._by_exposure = strategy.sizing == "exposure"
+        self._band = exposure_units(strategy.rebalance_band)
+        self._scale = 1.0
+
+    def _trades(self, instrument: Instrument) -> None:
+        self._scale = 10.0**instrument.quantity_exponent
+
+    def _decide(self, bar: Bar, record: Any) -> Target | None:
+        view = self.view
+        held = view.position_units()
+        position = held / self._scale
+        if self._by_exposure:
+            position = view.exposure() if held else 0.0
+        wanted = self.subject.target(record, position)
+        if wanted != wanted:
+            raise self._not_a_number(bar)
+        if self._by_exposure:
+            exposure = exposure_units(wanted)
+            if not exposure and not held and not view.open_orders():
+                return None
+            return Target(self._ref(), bar.instrument.id, exposure=exposure, band=self._band)
+        # The position itself is left as it is, also where its float does not give it back.
+        quantity = (
+            held if wanted == position else signed_quantity_units(bar.instrument, float(wanted))
+        )
+        if quantity == held and not view.open_orders():
+            return None
+        return Target(self._ref(), bar.instrument.id, quantity=quantity)
+
+    def _not_a_number(self, bar: Bar) -> StrategyError:
+        # Here, because a run that goes well needs nothing of the catalog.
+        from interlock.research.catalog.times import iso
+
+        return StrategyError(
+            f"{type(self.subject).__name__}.target returned NaN on the bar of {iso(bar.ts_open)} "
+            f"(row {bar._row} of {bar.instrument.id}, "
+            f"close {bar.instrument.price_text(bar.close_units)} {bar.instrument.quote}); "
+            "return a number, or the position to leave it as it is"
+        )
+
+    def _ref(self) -> int:
+        ref = self._next_ref
+        self._next_ref = ref + 1
+        return ref
+
+
+class TargetRunner(Aiming):
     """Calls ``target`` on each complete bar and brings the position to what it returns.
 
     ``exposure_max`` is the largest exposure that the run allows, in 1e-6 of equity.
@@ -118,14 +171,11 @@ class TargetRunner(Strategy):
     def __init__(
         self, strategy: TargetStrategy, columns: BarColumns, *, exposure_max: int = 0
     ) -> None:
-        super().__init__()
+        super().__init__(strategy)
         self._exposure_max = exposure_max
-        self.subject = strategy
         self.warmup = strategy.warmup
         self.columns = columns
-        self._by_exposure = strategy.sizing == "exposure"
-        self._band = exposure_units(strategy.rebalance_band)
-        self._scale = 10.0**columns.instrument.quantity_exponent
+        self._trades(columns.instrument)
         self._features = feature_columns(strategy, FeatureBars(columns))
         parameters = strategy.parameter_values()
         self._record = msgspec.defstruct(
@@ -220,44 +270,6 @@ class TargetRunner(Strategy):
             values = [next(item) for item in self._fixed]
             return repeat(self._record(*values), high - low)
         return map(self._record, *[view[low:high] for view in self._views], *self._fixed)
-
-    def _decide(self, bar: Bar, record: Any) -> Target | None:
-        view = self.view
-        held = view.position_units()
-        position = held / self._scale
-        if self._by_exposure:
-            position = view.exposure() if held else 0.0
-        wanted = self.subject.target(record, position)
-        if wanted != wanted:
-            raise self._not_a_number(bar)
-        if self._by_exposure:
-            exposure = exposure_units(wanted)
-            if not exposure and not held and not view.open_orders():
-                return None
-            return Target(self._ref(), bar.instrument.id, exposure=exposure, band=self._band)
-        # The position itself is left as it is, also where its float does not give it back.
-        quantity = (
-            held if wanted == position else signed_quantity_units(bar.instrument, float(wanted))
-        )
-        if quantity == held and not view.open_orders():
-            return None
-        return Target(self._ref(), bar.instrument.id, quantity=quantity)
-
-    def _not_a_number(self, bar: Bar) -> StrategyError:
-        # Here, because a run that goes well needs nothing of the catalog.
-        from interlock.research.catalog.times import iso
-
-        return StrategyError(
-            f"{type(self.subject).__name__}.target returned NaN on the bar of {iso(bar.ts_open)} "
-            f"(row {bar._row} of {bar.instrument.id}, "
-            f"close {bar.instrument.price_text(bar.close_units)} {bar.instrument.quote}); "
-            "return a number, or the position to leave it as it is"
-        )
-
-    def _ref(self) -> int:
-        ref = self._next_ref
-        self._next_ref = ref + 1
-        return ref
 
 
 def _shares(columns: BarColumns, beside: int | None, held: int, low: int, high: int) -> list[float]:
