@@ -46,7 +46,13 @@ class Driver:
     """Runs one engine until it is stopped or must stop. ``told`` hears every fact and notice."""
 
     def __init__(
-        self, engine: Engine, doors: Doors, lease: Lease, *, told: Callable[[Any], None]
+        self,
+        engine: Engine,
+        doors: Doors,
+        lease: Lease,
+        *,
+        told: Callable[[Any], None],
+        checkpoint_ns: int = CHECKPOINT_NS,
     ) -> None:
         self.engine = engine
         self.doors = doors
@@ -55,6 +61,7 @@ class Driver:
         self.fault: Exception | None = None
         self.inputs = 0
         self._told = told
+        self._checkpoint_ns = checkpoint_ns
         self._inbox: deque[Any] = deque()
         self._is_taking = False
         self._loop = asyncio.get_running_loop()
@@ -92,7 +99,7 @@ class Driver:
         """Trade, and return when the engine has stopped. Raises what ended it."""
         for seconds, work in (
             (LEASE_EVERY_S, self.renew),
-            (CHECKPOINT_NS / SECOND_NS, self.checkpoint),
+            (self._checkpoint_ns / SECOND_NS, self.checkpoint),
         ):
             task = self._loop.create_task(_every(seconds, work))
             task.add_done_callback(self._task_ended)

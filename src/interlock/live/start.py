@@ -27,7 +27,7 @@ from interlock.adapters.tape import FolderTape, TapeReader
 from interlock.kernel.snapshot import SnapshotError
 from interlock.kernel.state import Limits, State
 from interlock.live.commits import Doors
-from interlock.live.driver import LEASE_TTL_NS, Driver
+from interlock.live.driver import CHECKPOINT_NS, LEASE_TTL_NS, Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue
@@ -55,7 +55,8 @@ class Entry(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to trade and where to remember it.
 
-    ``ledger`` is a path or a database URL. ``bar_steps`` are bars made here from trades, in ns.
+    ``ledger`` is a path or a database URL. ``bar_steps`` are bars made here from trades, in ns;
+    ``checkpoint_ns`` is the time between two snapshots.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     settings: Settings = Settings()
     bar_steps: tuple[int, ...] = ()
+    checkpoint_ns: int = CHECKPOINT_NS
 
     @property
     def where(self) -> str:
@@ -116,13 +118,15 @@ async def start(
         setup = _setup(plan, tuple(venue.instruments()))
         snapshots = FolderSnapshots(plan.folder / "snapshots", anchor=ledger.digest_at)
         found = _recover(plan, setup, ledger, snapshots)
+        if isinstance(venue, Resumes) and found.recovered.books.ts_opened:
+            venue.resume(found.recovered.state)
         tape = FolderTape(plan.folder / "tape", clock=clock, extra=EXTRA_INPUTS)
         engine = Engine(found.setup, found.recovered, lease)
         undo.pop_all()
     doors = Doors(
         venue=venue, ledger=ledger, leases=leases, snapshots=snapshots, tape=tape, clock=clock
     )
-    driver = Driver(engine, around(doors), lease, told=told)
+    driver = Driver(engine, around(doors), lease, told=told, checkpoint_ns=plan.checkpoint_ns)
     for text in found.findings:
         told(Notice(ts_event=clock.now_ns(), name="LEFT_OUT", level="WARNING", text=text))
     makers: list[BarMaker] = []
