@@ -1,72 +1,65 @@
-"""`interlock demo`: two shipped strategies on the synthetic market, from nothing to a report."""
+"""`interlock demo`: a strategy trades on an exchange on this machine while faults are injected."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-# Averages of about a day and four days, in bars.
-_STRATEGIES = ("ma_cross", "vol_trend")
-_PARAMETERS = {"fast": 80, "slow": 400}  # bars: about a day and four days
-_SLIPPAGE_BPS = 1.0
-_SYMBOL = "BTCUSDT-PERP"
-_STEP = "15m"
-_DAYS = 720
-_DAY_NS = 86_400 * 10**9
+# Without a terminal nobody presses Ctrl-C.
+UNATTENDED_S = 75.0
 
 
 @click.command()
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="End by itself.  [default: with a terminal never, else 75]",
+)
+@click.option("--no-faults", is_flag=True, help="Let the exchange behave.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("live/demo"),
+    show_default=True,
+    metavar="FOLDER",
+    help="Ledgers, logs and reports of these runs.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
+              help="Seed of the market.")  # fmt: skip
+@click.option("--backtest", is_flag=True, help="Instead: two backtests on two invented years.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-              help="Folder of results.  [default: ./results]")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the market.")
-def demo(results: Path | None, seed: int) -> None:
-    """Run two strategies on two years of an invented market and compare them."""
-    from interlock.cli import summary
-    from interlock.research.catalog import iso
-    from interlock.research.options import RunOptions
-    from interlock.research.run_file import RunSpec
-    from interlock.research.runs import execute, prepare
-    from interlock.research.synthetic import START
+              help="Folder of backtests.  [default: ./results]")  # fmt: skip
+def demo(
+    *,
+    seconds: float | None,
+    no_faults: bool,
+    state: Path,
+    seed: int,
+    backtest: bool,
+    results: Path | None,
+) -> None:
+    """Watch a strategy trade over real sockets, and survive what goes wrong.
 
-    watch = summary.Stopwatch()
-    click.echo(f"[1/3] Making the market: {_SYMBOL}, {_DAYS} days of {_STEP} bars, seed {seed}")
-    end = iso(START + _DAYS * _DAY_NS)
-    options = RunOptions(slippage="fixed", slippage_bps=_SLIPPAGE_BPS)
-    prepared = [
-        prepare(
-            RunSpec(
-                strategy=name,
-                parameters=_PARAMETERS,
-                data=(f"synthetic:{_SYMBOL}:{_STEP}",),
-                seed=seed,
-                end=end,
-                options=options,
-            )
-        )
-        for name in _STRATEGIES
-    ]
-    click.echo(f"      {summary.data_line(prepared[0].dataset)}")
-    summary.print_notice(True)
-    found: dict[str, Any] = {}
-    for number, item in enumerate(prepared, 1):
-        title = item.loaded.kind.__name__
-        run_watch = summary.Stopwatch()
-        with summary.progress(f"      {title}", unit="bars", live=True) as advance:
-            found[title] = execute(
-                item, command="interlock demo", progress=advance, lap=run_watch.lap
-            )
-        click.echo(
-            f"[2/3] {number} of {len(prepared)}: {title} {summary.assignments(item.spec)}\n"
-            f"      {summary.speed_line(item.rows, run_watch.parts)}"
-        )
-    click.echo("[3/3] Writing the results and reports\n")
-    folders = {title: result.save(results) for title, result in found.items()}
-    summary.print_table(found)
-    click.echo()
-    for title, folder in folders.items():
-        click.echo(f"Report of {title:9} {summary.near(folder / 'report.html')}")
-    click.echo(f"\nDone in {watch.seconds:.0f} s. Open a report in a browser, then write your own:")
-    click.echo("  interlock new my_trend")
-    click.echo("  interlock backtest my_trend.py --data synthetic:1h")
+    An exchange is started on this machine, the example `pulse` trades on it, and every few seconds
+    a fault is announced and injected: a lost reply, a frozen stream, a cut connection. Ctrl-C ends
+    it cleanly, compares our books with the exchange's own and writes a report. No keys, no network.
+    """
+    if backtest:
+        from interlock.cli.demo_backtest import backtests
+
+        backtests(results, seed)
+        return
+    import uvloop
+
+    from interlock.cli.demo_live import DemoPlan, run_demo
+
+    if seconds is None:
+        seconds = 0.0 if sys.stdout.isatty() else UNATTENDED_S
+    plan = DemoPlan(folder=state, seconds=seconds, has_faults=not no_faults, seed=seed)
+    code = uvloop.run(run_demo(plan))
+    if code:
+        sys.exit(code)

@@ -15,12 +15,21 @@ _ORDINARY = frozenset(
 )
 
 
+class Holding(NamedTuple):
+    """Net position, mark and realized profit before fees, in the units of the model."""
+
+    instrument: str
+    quantity: int
+    mark: int
+    realized: int
+
+
 class Sample(NamedTuple):
-    """A moment: equity in money units (None: unknown) and per instrument position and mark."""
+    """A moment: equity in money units (None: unknown), and what each instrument stood at."""
 
     ts: int
     equity: int | None
-    held: tuple[tuple[str, int, int], ...]
+    held: tuple[Holding, ...]
 
 
 class Record:
@@ -43,13 +52,14 @@ class Record:
         self.notices.append(fact)
 
     def look(self, driver: Driver) -> None:
-        """Take a sample, if it is its turn."""
+        """Take a sample, if it is its turn; before the books are confirmed there is none."""
         self._turn += 1
-        if self._turn % self._stride:
+        if self._turn % self._stride or not driver.engine.startup.is_trading:
             return
         state = driver.engine.desk.state
         held = tuple(
-            (name, slot.net.quantity, slot.mark) for name, slot in state.instruments.items()
+            Holding(name, slot.net.quantity, slot.mark, slot.net.realized)
+            for name, slot in state.instruments.items()
         )
         self.samples.append(Sample(driver.doors.clock.now_ns(), state.equity(), held))
         if len(self.samples) > SAMPLES_MOST:

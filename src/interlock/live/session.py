@@ -50,6 +50,8 @@ class Session:
         self.folder: Path | None = None
         self.started: Started | None = None
         self.ts_started = clock.now_ns()
+        # When the end was asked for, 0 before that.
+        self.ts_asked = 0
         self.ready = asyncio.Event()
         self._screen = screen
         self._logs: JsonLines | None = None
@@ -80,6 +82,7 @@ class Session:
     def stop(self, actor: str, reason: str) -> None:
         """Ask for a clean end; asked again, leave at once."""
         self._stops += 1
+        self.ts_asked = self.ts_asked or self.clock.now_ns()
         if self.started is None:
             return
         driver = self.started.driver

@@ -15,7 +15,7 @@ from interlock.live.record import Record
 from interlock.live.report import charts
 from interlock.live.report.tally import Tally
 from interlock.model.rows import FillRow, ReconcileRow
-from interlock.model.units import MONEY_EXPONENT, MONEY_SCALE, format_units
+from interlock.model.units import MONEY_SCALE
 from interlock.research.report import text
 from interlock.runtime.values import Notice
 from interlock.ui.read_model import Status
@@ -80,7 +80,7 @@ def render(ended: Ended) -> str:
             curves=list(_curves(ended)),
             orders=order_rows(tally),
             doubts=[_doubt(item) for item in tally.doubts[-100:]],
-            instruments=[_instrument_row(tally, name) for name in tally.turnover],
+            instruments=[_instrument_row(ended, name) for name in tally.turnover],
             fills=[_fill(row, tally) for row in reversed(tally.fills)],
             latencies=list(_latencies(ended)),
             streams=stream_rows(record, ended.ts_started, status.ts),
@@ -89,6 +89,7 @@ def render(ended: Ended) -> str:
             notices_left=max(0, len(record.notices) - _NOTICES_SHOWN) + record.left_out,
             commands=list(tally.commands),
             moment=_clock,
+            grouped=grouped,
             style=_style(),
         )
     )
@@ -121,7 +122,7 @@ def cards(ended: Ended) -> list[Card]:
     unsettled = [item for item in tally.doubts if item.took_ns < 0]
     longest = max((item.took_ns for item in tally.doubts), default=0)
     return [
-        Card("Equity", status.equity, currency, "at the end"),
+        Card("Equity", grouped(status.equity), currency, "at the end"),
         Card(
             "Change",
             f"{change:+,.2f}".replace("-", text.MINUS),
@@ -170,7 +171,11 @@ def _bps(amount: int, of: int, *, unit: bool = True) -> str:
 
 def order_rows(tally: Tally) -> list[tuple[str, dict[str, int]]]:
     """Attempts by kind, and how the venue answered them."""
-    kinds = dict.fromkeys(attempt for attempt, _ in tally.verdicts)
+    kinds = [
+        attempt
+        for attempt in ("place", "cancel", "amend")
+        if any(found == attempt for found, _ in tally.verdicts)
+    ]
     return [
         (
             attempt,
@@ -195,16 +200,16 @@ def _curves(ended: Ended) -> Iterator[Any]:
     yield charts.draw(
         charts.Curve(title="Equity", unit=ended.status.currency, ts=ts, values=equity), marks
     )
-    names = [name for name, _, _ in samples[-1].held] if samples else []
+    names = [item.instrument for item in samples[-1].held] if samples else []
     for place, name in enumerate(names[:_INSTRUMENTS_DRAWN]):
         instrument = ended.tally.instruments.get(name)
         if instrument is None:
             continue
         prices = [
-            item.held[place][2] / 10**instrument.price_exponent if item.held[place][2] else None
+            item.held[place].mark / 10**instrument.price_exponent if item.held[place].mark else None
             for item in samples
         ]
-        held = [item.held[place][1] / 10**instrument.quantity_exponent for item in samples]
+        held = [item.held[place].quantity / 10**instrument.quantity_exponent for item in samples]
         yield charts.draw(
             charts.Curve(
                 title=f"Mark of {name}",
@@ -277,13 +282,19 @@ def stream_rows(record: Record, ts_started: int, ts_ended: int) -> list[dict[str
     ]
 
 
-def _instrument_row(tally: Tally, name: str) -> dict[str, str]:
-    made = tally.turnover[name]
+def _instrument_row(ended: Ended, name: str) -> dict[str, str]:
+    made = ended.tally.turnover[name]
+    realized = [
+        item.realized
+        for sample in ended.record.samples
+        for item in sample.held
+        if item.instrument == name
+    ]
     return {
         "name": name,
         "fills": f"{made.fills:,}",
         "notional": f"{made.notional / MONEY_SCALE:,.2f}",
-        "realized": money(made.realized),
+        "realized": money(realized[-1] - realized[0]) if realized else text.NONE,
         "funding": money(made.funding),
         "slippage": _bps(made.slippage, made.referenced, unit=False),
     }
@@ -304,7 +315,6 @@ def _fill(row: FillRow, tally: Tally) -> dict[str, str]:
         "fee": f"{fill.fee / MONEY_SCALE:,.4f} {fill.fee_asset}",
         "kind": "maker" if fill.is_maker else "taker",
         "slippage": slippage,
-        "realized": money(row.realized),
         "after": instrument.quantity_text(row.position_after),
         "source": row.source + (", late" if row.is_late else ""),
         "order": row.client_order_id or "not ours",
@@ -351,19 +361,31 @@ def _reconcile(row: ReconcileRow) -> dict[str, Any]:
 def _notice(item: Notice) -> dict[str, str]:
     more = ", ".join(f"{key} {value}" for key, value in item.fields.items())
     words = [part for part in (item.subject, item.text, more) if part]
-    tone = "bad" if item.level in _BAD else "good" if item.name == SURVIVED else "plain"
+    is_bad = item.level in _BAD or item.name == FAULT
+    if item.name == "ORDER_DOUBT" and not item.text.startswith("submit"):
+        # The ordinary wait for the word of an order that a cancel was sent for.
+        is_bad = False
+    tone = "bad" if is_bad else "good" if item.name == SURVIVED else "plain"
     return {
         "time": _clock(item.ts_event),
         "name": item.name,
-        "tone": "bad" if item.name == FAULT else tone,
+        "tone": tone,
         "text": " ".join(words),
     }
 
 
 def money(amount: int) -> str:
     """Money units to the cent, with a true minus sign."""
-    cents = round(amount / 10 ** (MONEY_EXPONENT - 2))
-    return format_units(cents, 2).replace("-", text.MINUS)
+    return f"{amount / MONEY_SCALE:,.2f}".replace("-", text.MINUS)
+
+
+def grouped(amount: str) -> str:
+    """An amount in text with its thousands apart; words stay as they are."""
+    whole, dot, rest = amount.lstrip("-").partition(".")
+    if not whole.isdigit():
+        return amount
+    minus = text.MINUS if amount.startswith("-") else ""
+    return f"{minus}{int(whole):,}{dot}{rest}"
 
 
 def _clock(ts: int) -> str:

@@ -52,7 +52,6 @@ class Turnover(msgspec.Struct):
     makers: int = 0
     late: int = 0
     notional: int = 0
-    realized: int = 0
     funding: int = 0
     # Cost of slippage against the reference price, in money units, and the notional it is of.
     slippage: int = 0
@@ -162,7 +161,6 @@ class Tally:
         made.fills += 1
         made.makers += fill.is_maker
         made.late += row.is_late
-        made.realized += row.realized
         self.fees[fill.fee_asset] += fill.fee
         self.fills.append(row)
         name = row.client_order_id
