@@ -257,16 +257,22 @@ async def live(life: Life) -> Ended:
     )
     driver = started.driver
     running = asyncio.create_task(driver.run())
-    waited = 0.0
-    while not _is_done(driver):
-        await asyncio.sleep(0.01)
-        waited += 0.01
-        if running.done() or waited > GIVE_UP_S:
-            running.cancel()
-            raise RuntimeError(f"step {_script(driver).step}: {_where(driver)}")
+    done = asyncio.create_task(_follow(driver))
+    await asyncio.wait([running, done], timeout=GIVE_UP_S, return_when=asyncio.FIRST_COMPLETED)
+    if not done.done():
+        running.cancel()
+        raise RuntimeError(f"step {_script(driver).step}: {_where(driver)}")
     driver.abandon()
     await running
     return _ended(driver, points, started.recovered.adopted)
+
+
+async def _follow(driver: Driver) -> None:
+    loop = asyncio.get_running_loop()
+    while not _is_done(driver):
+        looked = asyncio.Event()
+        loop.call_later(0.01, looked.set)
+        await looked.wait()
 
 
 def _script(driver: Driver) -> Scripted:

@@ -16,14 +16,13 @@ from typing import TypeVar
 from aiohttp import WSMsgType, web
 
 from interlock.sim.faults import Injector, RequestFault
-from interlock.sim.venue.values import Order, OrderTicket, Refusal, Refused
 from interlock.venue.clock import VenueClock
+from interlock.venue.doubles import place_again, placed_since
 from interlock.venue.faces import Face
 from interlock.venue.sockets import Socket
 from interlock.wire.http import HttpRequest, HttpResponse
 
 LOOPBACK = "127.0.0.1"
-_TICKET = OrderTicket.__struct_fields__
 # Old answers that are kept for rules about stale snapshots: how many questions, how many of each.
 _QUESTIONS, _ANSWERS = 50, 100
 _HTML = b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>"
@@ -139,33 +138,12 @@ class Host:
         before = core.state.order_id
         found = carry_out(now)
         if fault.executions > 1 or fault.hides_ns:
-            placed = self._placed(now, before)
+            placed = placed_since(core, before, now)
             for order in placed if fault.executions > 1 else ():
-                self._again(now, order)
+                place_again(self.face, order, now)
             for order in placed if fault.hides_ns else ():
                 self._hidden[order.order_id] = now + fault.hides_ns
         return found
-
-    def _placed(self, now: int, before: int) -> list[Order]:
-        """The orders that clients placed since an order number."""
-        core = self.face.core
-        return [
-            order
-            for account in core.accounts
-            for conditional in (False, True)
-            for order in core.orders_since(account, None, now, conditional=conditional)
-            if order.order_id > before and not order.conditional_id
-        ]
-
-    def _again(self, now: int, order: Order) -> None:
-        """Place an order once more; where its client id is taken, under another one."""
-        core = self.face.core
-        ticket = OrderTicket(**{name: getattr(order, name) for name in _TICKET})
-        placed = core.place(now, order.account, ticket)
-        if isinstance(placed, Refused) and placed.refusal is Refusal.DUPLICATE_ID:
-            ticket.client_id = self.face.spare_id(core.state.order_id + 1)
-            core.place(now, order.account, ticket)
-        self.face.advance(now)
 
     def _snapshot(self, asked: HttpRequest, answer: HttpResponse, age_ns: int) -> HttpResponse:
         """Keep an answer; with an age the newest that is so old, else the oldest there is."""
