@@ -28,6 +28,10 @@ check: $(READY) ## Format, lint, types, floors and tidy rules (seconds)
 test: check ## Everything in check, then the whole test suite
 	@$(BIN)/python -m pytest -n 2 -q
 
+.PHONY: scenarios
+scenarios: $(READY) ## Complaints of bot users against a real exchange and engine (minutes)
+	@$(BIN)/interlock scenario run --all
+
 .PHONY: kill-tests
 kill-tests: $(READY) ## Kill the engine at every counted point of a session (two minutes)
 	@$(BIN)/python -m tests.end_to_end.kill_sweep

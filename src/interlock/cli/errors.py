@@ -28,6 +28,7 @@ _EXAMPLES = _PACKAGE + "examples" + os.sep
 _REFUSALS = (
     "interlock.adapters.ccxt_history.errors:HistoryError",
     "interlock.cli.venue:VenueError",
+    "interlock.scenarios.registry:ScenarioError",
     "interlock.sim.faults.script:ScriptError",
     "interlock.venue.recorded:RecordedError",
     "interlock.adapters.system:LockHeldError",

@@ -1,0 +1,1 @@
+"""Complaints of users of trading bots as runs against a real exchange and a real engine."""

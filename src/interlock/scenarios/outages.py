@@ -1,0 +1,131 @@
+"""Complaints 3 and 23: the venue is out of reach, for a second, a minute, an hour; maintenance.
+
+One outage meets an order at every point of its life at once, each on its own instrument or moment:
+asked for while nothing can leave, on its way, resting, filled in part, and being canceled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from interlock.scenarios.answers import SCORE, play_out
+from interlock.scenarios.engine import Engine, Play
+from interlock.scenarios.registry import scenario
+from interlock.scenarios.stage import Stage, check
+
+BASES = ("BTC", "ETH", "SOL")
+# Resting everywhere; then in flight (BTC), canceling (ETH) and partly filled (SOL); then before.
+LIFE = (
+    "bid:2@BTC+bid:2@ETH+bid:2@SOL wait wait wait to:1@BTC+cancel@ETH wait to:1@SOL wait to:2@BTC "
+    "wait to:1@ETH wait wait"
+)
+GOALS = {"BTC": 20, "ETH": 100, "SOL": 200}
+BEAT = 0.5
+
+
+async def _out(stage: Stage, seconds: float, *, fast: float = 1.0) -> None:
+    await stage.open_exchange()
+    engine = await stage.start_engine(Play(score=LIFE, beat=BEAT, bases=BASES))
+
+    async def rests() -> bool:
+        return len((await stage.exchange.books()).open) == 6
+
+    await stage.until("six orders rest", rests, within=10)
+    lasts = f"{seconds * fast:g}s"
+    await stage.exchange.fault("delay_message", stream="user", delay="1500ms")
+    # The order and the cancel arrive and are carried out; their answers do not come back.
+    await stage.exchange.fault("drop_reply", call="place", instrument="BTCUSDT-PERP.BINANCE",
+                               count=1)  # fmt: skip
+    await stage.exchange.fault("drop_reply", call="cancel", instrument="ETHUSDT-PERP.BINANCE",
+                               count=1)  # fmt: skip
+    await stage.hit("drop_reply", times=2, within=10)
+    await stage.exchange.fault("lose_request", lasts=lasts)
+    await stage.exchange.fault("close_stream", lasts=lasts)
+    await stage.exchange.fault("fill_part", instrument="SOLUSDT-PERP.BINANCE", ratio=0.4)
+    if fast > 1:
+        await stage.exchange.speed(fast)
+    await asyncio.sleep(seconds)
+    if fast > 1:
+        await stage.exchange.speed(1)
+    await stage.exchange.clear()
+    await _recover(stage, engine)
+
+
+async def _recover(stage: Stage, engine: Engine) -> None:
+    """The goals of the score are reached and the books are equal."""
+    start = stage.now()
+
+    async def is_over() -> bool:
+        books = await stage.exchange.books()
+        bought = {name[:3]: quantity for name, quantity in books.positions.items()}
+        partly = sum(order.filled for order in books.orders if order.symbol.startswith("SOL"))
+        return bought == GOALS and partly >= GOALS["SOL"]
+
+    await stage.until("every goal is reached", is_over, within=90)
+    stage.measure(goals_s=stage.now() - start)
+    await stage.settle(engine)
+
+
+@scenario(
+    "outage-1s", complaint=3, fault="nothing passes for 1 s, at each point of an order's life"
+)
+async def outage_1s(stage: Stage) -> None:
+    await _out(stage, 1.0)
+
+
+@scenario(
+    "outage-1m",
+    complaint=3,
+    fault="nothing passes for 1 min, at each point of an order's life",
+    deadline=240,
+)
+async def outage_1m(stage: Stage) -> None:
+    await _out(stage, 60.0)
+
+
+@scenario(
+    "outage-1h",
+    complaint=3,
+    fault="nothing passes for 1 h of the exchange's clock (60 s at 60x), at each point of a life",
+    deadline=300,
+)
+async def outage_1h(stage: Stage) -> None:
+    await _out(stage, 60.0, fast=60.0)
+
+
+@scenario(
+    "exchange-hangs",
+    complaint=3,
+    fault="the exchange's process stands still for 20 s: sockets stay open, nothing answers",
+    deadline=150,
+)
+async def exchange_hangs(stage: Stage) -> None:
+    import signal
+
+    await stage.open_exchange()
+    engine = await stage.start_engine(Play(score=SCORE))
+    await asyncio.sleep(2.0)
+    stage.exchange.process.send(signal.SIGSTOP)
+    await asyncio.sleep(20.0)
+    stage.exchange.process.send(signal.SIGCONT)
+    await play_out(stage, engine, within=90)
+
+
+@scenario(
+    "maintenance",
+    complaint=23,
+    fault="maintenance for 90 s: pages with 503, no streams, nothing trades",
+    deadline=270,
+)
+async def maintenance(stage: Stage) -> None:
+    await stage.open_exchange()
+    engine = await stage.start_engine(Play(score=SCORE))
+    await asyncio.sleep(2.0)
+    await stage.exchange.fault("maintenance", lasts="90s")
+    before = await stage.exchange.requests()
+    await asyncio.sleep(88.0)
+    check(engine.process.code is None, "the engine ended during the maintenance")
+    asked = await stage.exchange.requests() - before
+    stage.measure(requests_per_s=asked / 88.0)
+    check(asked < 88 * 5, f"{asked} requests in 88 s of maintenance: it hammers")
+    await play_out(stage, engine, within=90)
