@@ -227,9 +227,11 @@ class BarMarket(Market):
         found = walk.first_reached(self.working.values(), leg)
         account, instrument = self.account, self.instrument
         level = account.liquidation_level(instrument)
-        if level is None or not margin.is_liquidated(account.position(instrument), level, goal):
+        held = account.position(instrument)
+        if level is None or not margin.is_liquidated(held, level, goal):
             return found
-        where = leg.meets(level)
+        # Passed already, by a fill or a payment since the last price: here, whatever the way.
+        where = leg.start if margin.is_liquidated(held, level, leg.start) else level
         if found is not None and abs(where - leg.start) > abs(found[1] - leg.start):
             return found
         return None, where
@@ -239,7 +241,11 @@ class BarMarket(Market):
             self.trigger(order)
             self.meet(order)
             return
-        self._trade(order, order.price, is_maker=True, reference=order.price)
+        if order.mid_bar or level == order.price:
+            self._trade(order, order.price, is_maker=True, reference=order.price)
+        else:
+            # The price had passed it while there was nothing to reduce: it takes what is there.
+            self._take(order, level)
 
     def _pay_borrow(self, ts: int) -> None:
         """Charge a short position for every UTC day that began since it was last charged."""
