@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
 
 from interlock import config
 from interlock.adapters.system import SystemClock
-from interlock.cli import summary
 from interlock.cli.door import Door, Unreachable, folder_of, state_option
 from interlock.cli.keys import keys
 from interlock.live.control import Ask
@@ -33,6 +34,7 @@ from interlock.ui.terminal.words import age, clock
 PLAIN_S = 5.0
 RESTART_SHOWN_NS = 60_000_000_000
 _MS = 1_000_000
+_PIPE_WIDTH = 100
 
 
 @click.command()
@@ -56,7 +58,12 @@ async def _once(door: Door, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(status))
     else:
-        summary.console().print(Screen(status, is_whole=True), end="")
+        _console().print(Screen(status, is_whole=True), end="")
+
+
+def _console() -> Console:
+    # Not the one of the reports, which brings their libraries along.
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
 
 
 class Watch:
@@ -65,7 +72,7 @@ class Watch:
     def __init__(self, door: Door, *, as_json: bool) -> None:
         self.door = door
         self.as_json = as_json
-        self.console = summary.console()
+        self.console = _console()
         self.is_screen = is_screen(self.console) and not as_json
         self.prompt = Prompt()
         self.status: Status | None = None

@@ -55,7 +55,7 @@ def test_the_heartbeat_is_the_age_of_the_newest_decision(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"state": "paused", "reason": "lunch"}, "!! PAUSED: no new risk"),
+        ({"state": "paused", "reason": "lunch"}, "!! PAUSED: lunch; no new risk"),
         ({"state": "halted"}, "!! HALTED: no new risk; entries are canceled"),
         ({"state": "emergency"}, "!! EMERGENCY STOP: NOT FLAT YET"),
         ({"state": "flat"}, "!! EMERGENCY STOP: flat"),

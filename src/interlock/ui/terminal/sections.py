@@ -174,7 +174,7 @@ class Sections:
             Piece(f"{clock(line.ts)} {line.side}"),
             Piece(line.quantity),
             Piece(line.price),
-            Piece(line.slippage_bps, "warn" if line.slippage_bps.startswith("+") else ""),
+            Piece(line.slippage_bps, "loss" if line.slippage_bps.startswith("+") else ""),
             Piece("maker" if line.is_maker else "taker", "" if line.is_maker else "dim"),
             Piece(self.short(line.instrument)),
             Piece(line.fee, "dim"),
@@ -212,15 +212,19 @@ class Sections:
 
     def notices(self, width: int) -> Section:
         """What happened, newest first."""
-        columns = (Column(""), Column("event", least=10), Column("what", least=10))
+        columns = [Column(""), Column("event", least=10), Column("what", least=10)]
         rows: list[list[Piece]] = []
         for line, times in _repeats(self.status.notices):
             tone = _LEVELS.get(line.level, "")
             what = self.short(" ".join(part for part in (line.subject, line.text) if part))
             stamp = Piece(f"{clock(line.ts)} {line.level}", tone)
             name = f"{line.name} x{times}" if times > 1 else line.name
-            rows.append([stamp, Piece(name, tone), Piece(what)])
-        return self._section("NOTICES", columns, rows, width)
+            if width < NARROW:
+                rows.append([stamp, Piece(f"{name} {what}", tone)])
+            else:
+                rows.append([stamp, Piece(name, tone), Piece(what)])
+        shown = columns[:2] if width < NARROW else columns
+        return self._section("NOTICES", shown, rows, width)
 
     def engine(self, width: int) -> list[Line]:
         """Rate budget, ledger, connection and lags, on as many lines as the width asks for."""
