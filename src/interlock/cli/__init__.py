@@ -24,6 +24,7 @@ _COMMANDS = {
     "top": ("interlock.cli.top", "top", "Watch a running engine."),
     "control": ("interlock.cli.control", "control", "Pause, halt or stop a running engine."),
     "scenario": ("interlock.cli.scenario", "scenario", "Run bot users' complaints as tests."),
+    "shadow": ("interlock.cli.shadow", "shadow", "Compare a live run with its shadow."),
     "ledger": ("interlock.cli.ledger", "ledger", "Verify, ask and export what live trading did."),
 }
 

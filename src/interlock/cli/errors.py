@@ -26,6 +26,12 @@ _EXAMPLES = _PACKAGE + "examples" + os.sep
 # Refusals whose message is written for the user. Named, not imported: a command that does not
 # touch a module shall not wait for it, and an error of a module that is not loaded cannot occur.
 _REFUSALS = (
+    "interlock.wiring:WiringError",
+    "interlock.runtime.modes:ModeError",
+    "interlock.live.api:ApiError",
+    "interlock.live.start:StartError",
+    "interlock.live.shadow:ShadowError",
+    "interlock.adapters.connecting:Refusal",
     "interlock.adapters.ccxt_history.errors:HistoryError",
     "interlock.cli.venue:VenueError",
     "interlock.scenarios.registry:ScenarioError",
