@@ -344,7 +344,7 @@ def venue_of(kind: Kind, exchange: LocalExchange, *, tls: ssl.SSLContext | None,
             secret=keys.secret,
             urls={name: http + path for name, path in CCXT_PATHS.items()},
             is_paced=False,
-            poll_s=0.05,
+            poll_s=0.2,
             **options,
         )
         return CcxtVenue(config, feeds, clock=clock, network=network)

@@ -254,14 +254,14 @@ class Asking:
             raise NotCarried(f"{self._api.id} does not tell its time")
         return int(await self._api.fetch_time()) * MILLISECOND
 
-    async def open_orders(self) -> tuple[VenueOrder, ...]:
-        """Every open order, conditional ones included."""
+    async def open_orders(self, symbol: str | None = None) -> tuple[VenueOrder, ...]:
+        """Every open order (of one symbol, which costs less), conditional ones included."""
         found: list[VenueOrder] = []
         triggers = self._api.feature_value(
             self.markets.all()[0].symbol, "fetchOpenOrders", "trigger"
         )
         for params in ({}, {"trigger": True}) if triggers else ({},):
-            for row in await self._api.fetch_open_orders(None, None, None, params):
+            for row in await self._api.fetch_open_orders(symbol, None, None, params):
                 market = self.markets.by_symbol(row.get("symbol"))
                 if market is None:
                     continue

@@ -37,7 +37,7 @@ class CcxtConfig(msgspec.Struct, frozen=True, kw_only=True):
     urls: Mapping[str, str] = {}
     is_paced: bool = True
     timeout_s: float = 10.0
-    poll_s: float = 1.0
+    poll_s: float = 2.0
 
 
 class Refused(Exception):

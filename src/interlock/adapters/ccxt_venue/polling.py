@@ -13,8 +13,8 @@ from typing import Any
 
 from interlock.adapters.ccxt_venue import words
 from interlock.adapters.ccxt_venue.asking import Asking
-from interlock.adapters.ccxt_venue.client import traced
-from interlock.adapters.ccxt_venue.verdicts import is_json
+from interlock.adapters.ccxt_venue.client import Trace, traced
+from interlock.adapters.ccxt_venue.verdicts import is_json, retry_after
 from interlock.adapters.ccxt_venue.words import Market
 from interlock.model.events import MarkChanged
 from interlock.model.market import Bar, Book, Quote, Trade, column
@@ -45,6 +45,7 @@ class Poll:
         self.is_up = False
         self.looks = 0
         self.interval_s = interval_s
+        self._rest_s = 0.0
         self._clock = clock
         self._heard = heard
 
@@ -55,12 +56,19 @@ class Poll:
         while True:
             try:
                 with traced() as trace:
-                    await look()
+                    await self._noted(look, trace)
                 broken = [item for item in trace.replies if not is_json(item.body)]
                 self._went(not broken, "the answer is none" if broken else "polled")
             except faults as error:
                 self._went(False, f"{type(error).__name__}: {error}"[:200])
-            await asyncio.sleep(self.interval_s)
+            await asyncio.sleep(max(self.interval_s, self._rest_s))
+
+    async def _noted(self, look: Callable[[], Awaitable[None]], trace: Trace) -> None:
+        """Look, and note how long the venue wants to be left alone."""
+        try:
+            await look()
+        finally:
+            self._rest_s = retry_after(trace.last) / 1_000 if trace.last is not None else 0.0
 
     def _went(self, is_up: bool, reason: str) -> None:
         first = not self.looks
@@ -138,17 +146,16 @@ class MarketLook:
         step_ns = int(self._api.parse_timeframe(step)) * SECOND_NS
         rows = await self._api.fetch_ohlcv(market.symbol, step, None, 3)
         now = self._clock.now_ns()
-        done = [row for row in rows if int(row[0]) * MILLISECOND + step_ns <= now]
+        key = (market.symbol, step)
+        # Bars that were complete before the first look are no news.
+        told = self._told.setdefault(key, now - now % step_ns - step_ns)
+        done = [row for row in rows if told < int(row[0]) * MILLISECOND <= now - step_ns]
         if not done:
             return
-        key, opened = (market.symbol, step), int(done[-1][0])
-        before = self._told.setdefault(key, opened)
-        if opened <= before:
-            return
-        self._told[key] = opened
         row = done[-1]
+        opened = self._told[key] = int(row[0]) * MILLISECOND
         prices = [words.price_of(text, market) for text in row[1:5]]
-        values = (opened * MILLISECOND, *prices, words.quantity_of(row[5], market))
+        values = (opened, *prices, words.quantity_of(row[5], market))
         bar = Bar(market.instrument, tuple(map(column, values)), 0, step_ns)
         self._heard(bar.arriving(now))
 
@@ -170,7 +177,10 @@ class UserLook:
         """One look at everything."""
         # Orders first: whoever sees an order's end has its executions in the same look.
         now = self._clock.now_ns() + self._asking.exchange.offset.value
-        orders = await self._ended(await self._asking.open_orders())
+        present: list[VenueOrder] = []
+        for market in self._asking.markets.all():
+            present += await self._asking.open_orders(market.symbol)
+        orders = await self._ended(present)
         for market in self._asking.markets.all():
             await self._executions(market)
         for order in orders:
@@ -178,7 +188,7 @@ class UserLook:
         await self._account()
         self._since = max(self._since, now - _OVERLAP_NS)
 
-    async def _ended(self, present: tuple[VenueOrder, ...]) -> list[VenueOrder]:
+    async def _ended(self, present: list[VenueOrder]) -> list[VenueOrder]:
         """The open orders, and those that were and are no more as the venue now has them."""
         found = list(present)
         names = {order.client_order_id for order in present}
