@@ -49,6 +49,8 @@ class Evidence:
         self.desk = desk
         self.gate = gate
         self.claims: dict[str, Claim] = {}
+        # Orders with claimed executions: looked at often, so that all claims need not be.
+        self._short: dict[str, None] = {}
 
     def claim(self, client_order_id: str) -> Claim:
         """What the venue claimed about an order."""
@@ -65,6 +67,8 @@ class Evidence:
             # A filled order of nothing is no statement; its executions are fetched.
             filled = filled or seen.quantity or track.spec.quantity
         claim.filled = max(claim.filled, filled)
+        if claim.filled:
+            self._short[client_order_id] = None
         claim.venue_order_id = claim.venue_order_id or seen.venue_order_id
         if seen.status in TERMINAL:
             claim.ended = claim.ended or seen.status
@@ -94,10 +98,12 @@ class Evidence:
     def lacking(self) -> list[tuple[str, Track]]:
         """Orders of which the venue counts more executions than we know."""
         found = []
-        for name, claim in self.claims.items():
-            order, track = self.desk.order(name), self.desk.track(name)
+        for name in list(self._short):
+            order, track, claim = self.desk.order(name), self.desk.track(name), self.claims[name]
             if order is not None and track is not None and claim.filled > order.filled:
                 found.append((name, track))
+            else:
+                del self._short[name]
         return found
 
     def forget(self) -> None:
@@ -105,6 +111,7 @@ class Evidence:
         tracks = self.desk.books.tracks
         for name in [name for name in self.claims if name not in tracks]:
             del self.claims[name]
+            self._short.pop(name, None)
 
     def _alive(self, track: Track, seen: VenueOrder, claim: Claim, asked: int, source: str) -> None:
         """The order works at the venue: it is no longer in doubt whether it does."""
