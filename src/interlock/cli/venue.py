@@ -92,6 +92,12 @@ class VenueError(ValueError):
     show_default=True,
     help="Venue time against real time; max is for replays.",
 )
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S"]),
+    metavar="TIME",
+    help="UTC at which its clock begins, such as 2030-01-01T07:59:30 before a funding.",
+)
 @click.option("--quiet", is_flag=True, help="A market with fewer changes: easier to follow.")
 @click.option(
     "--market",
@@ -143,6 +149,7 @@ def venue(**given: Any) -> None:
         balance=given["balance"],
         seed=given["seed"],
         speed=_SPEEDS[given["speed"]],
+        ts_start=_ts_of(given["start"]),
         script=script,
         is_quiet=given["quiet"],
         conditional_service=given["protocol_version"] == "algo",
@@ -156,6 +163,11 @@ def venue(**given: Any) -> None:
         authority = ensure(load().home / "tls", now=now)
     places = _ports(protocols, given["port"], given["admin_port"])
     uvloop.run(_serve(plan, places, authority, as_json=given["as_json"]))
+
+
+def _ts_of(start: datetime.datetime | None) -> int:
+    """Nanoseconds of a UTC time, 0 for the present."""
+    return 0 if start is None else int(start.replace(tzinfo=datetime.UTC).timestamp()) * 10**9
 
 
 async def _serve(
@@ -328,7 +340,7 @@ def _hints(admin: str) -> str:
 async def _show_status(exchange: LocalExchange, console: Console) -> None:
     """One line that renews itself on a terminal; elsewhere only what went wrong."""
     told = 0
-    line = console.status("", spinner="dots")
+    line = console.status("", spinner="dots", refresh_per_second=2)
     if console.is_terminal:
         line.start()
     try:
