@@ -49,20 +49,32 @@ class Control:
         self._status = status
         self._command = command
         self._server: asyncio.Server | None = None
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def open(self) -> None:
         """Listen. A socket that a crash left behind is replaced."""
         self.path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(
-            self._serve, path=str(self.path), limit=LINE_MOST
+            self._accept, path=str(self.path), limit=LINE_MOST
         )
         self.path.chmod(0o600)
 
     async def close(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.close()
-            self.path.unlink(missing_ok=True)
+        """Stop listening, and hang up on whoever is connected."""
+        if self._server is None:
+            return
+        self._server.close()
+        self.path.unlink(missing_ok=True)
+        serving = dict(self._serving)
+        for writer in serving.values():
+            writer.close()
+        if serving:
+            await asyncio.wait(serving)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving[task] = writer
+        task.add_done_callback(self._serving.pop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Whoever goes away in the middle of an answer has gone; the next one is served.
@@ -99,13 +111,13 @@ class Client:
             await writer.drain()
             line = await reader.readline()
         except OSError as error:
-            self._streams = None
+            await self.close()
             raise NotRunning(
                 f"no engine listens at {self._path} ({error.strerror or error}); "
                 "start one with `interlock live`, or name its folder with --state"
             ) from error
         if not line:
-            self._streams = None
+            await self.close()
             raise NotRunning(f"the engine at {self._path} has ended")
         return msgspec.json.decode(line, type=Reply)
 

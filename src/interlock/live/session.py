@@ -9,21 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from interlock.live.control import Ask, Control
 from interlock.live.driver import Driver
 from interlock.live.logs import JsonLines
 from interlock.live.record import Record
+from interlock.live.registry import write_registry
 from interlock.live.start import Plan, Started, start
 from interlock.live.status import Watcher, status_of
-from interlock.ports import Clock, Venue
+from interlock.ports import Clock, LedgerFault, Venue
 from interlock.runtime.values import Notice
 from interlock.ui.read_model import Status
 
 SCREEN_S = 0.5
 BARS_S = 0.2
 SAMPLE_S = 0.5
+REGISTRY_S = 60.0
 
 
 class Session:
@@ -40,6 +40,7 @@ class Session:
         clock: Clock,
         *,
         screen: Callable[[Status], None] | None = None,
+        has_signals: bool = True,
     ) -> None:
         self.plan = plan
         self.venue = venue
@@ -54,6 +55,8 @@ class Session:
         self.ts_asked = 0
         self.ready = asyncio.Event()
         self._screen = screen
+        # Where several sessions share a process, one of them has its signals.
+        self._has_signals = has_signals
         self._logs: JsonLines | None = None
         self._stops = 0
 
@@ -98,6 +101,7 @@ class Session:
         tasks = [
             asyncio.create_task(self._keep_bars()),
             asyncio.create_task(self._keep_record(driver)),
+            asyncio.create_task(self._keep_registry()),
         ]
         if self._screen is not None:
             tasks.append(asyncio.create_task(self._keep_screen(self._screen)))
@@ -108,6 +112,7 @@ class Session:
                 task.cancel()
             await asyncio.wait(tasks)
             self.record.look(driver)
+            await self._export_registry()
         return self.status()
 
     async def _keep_screen(self, screen: Callable[[Status], None]) -> None:
@@ -120,6 +125,22 @@ class Session:
             self.record.look(driver)
             await asyncio.sleep(SAMPLE_S)
 
+    async def _keep_registry(self) -> None:
+        while True:
+            await self._export_registry()
+            await asyncio.sleep(REGISTRY_S)
+
+    async def _export_registry(self) -> None:
+        """An export beside the ledger; what cannot be written is told and stops nothing."""
+        loop, plan = asyncio.get_running_loop(), self.plan
+        try:
+            await loop.run_in_executor(None, write_registry, plan.where, plan.folder)
+        except (OSError, LedgerFault) as error:
+            ts = self.clock.now_ns()
+            text = f"{plan.folder / 'state'}: {error}"
+            notice = Notice(ts_event=ts, name="REGISTRY_NOT_WRITTEN", level="WARNING", text=text)
+            self._told(notice)
+
     async def _keep_bars(self) -> None:
         makers = self.started.makers if self.started is not None else ()
         while makers:
@@ -130,7 +151,7 @@ class Session:
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM) if self._has_signals else ():
             # Only the main thread of a process has signals; a test may run elsewhere.
             with suppress(ValueError, RuntimeError):
                 loop.add_signal_handler(
@@ -155,17 +176,9 @@ class Session:
         if self.started is None:
             return "the engine has not started yet"
         driver = self.started.driver
-        before = len(self.watcher.notices)
         driver.command(ask.verb, actor=ask.actor, reason=ask.reason, scope=ask.scope)
-        for notice in list(self.watcher.notices)[before - len(self.watcher.notices) or None :]:
+        # The newest word on this verb is about this command: the engine answers at once.
+        for notice in reversed(self.watcher.notices):
             if notice.name == "COMMAND" and notice.subject == ask.verb:
                 return notice.text
         return driver.engine.verbs.state(ask.scope)
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended, for who started it."""
-
-    status: Status
-    folder: Path
-    session: Path
