@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from interlock.adapters.storage import Database, SqlLeases, open_ledger, prepare, verify
+from interlock.adapters.storage.ledger import read_stored
 from interlock.adapters.storage.migrations import NEWEST, migrate, version
 from interlock.adapters.storage.rebuild import rebuild
 from interlock.adapters.storage.schema import projections
@@ -134,6 +135,18 @@ def test_a_fill_counts_once_but_both_sides_of_a_trade_with_oneself_count(store: 
 
 def _fields(value: object) -> dict[str, object]:
     return {name: getattr(value, name) for name in value.__struct_fields__}  # type: ignore[attr-defined]
+
+
+def test_a_ledger_is_read_as_of_one_moment_while_it_grows(store: str) -> None:
+    with open_ledger(store) as ledger:
+        ledger.append([ledger_rows.intent(1), ledger_rows.intent(2)])
+        ledger.commit()
+        found = read_stored(ledger.database)
+        assert next(found).seq == 1
+        ledger.append([ledger_rows.intent(3)])
+        ledger.commit()
+        assert [stored.seq for stored in found] == [2]
+        assert [stored.seq for stored in read_stored(ledger.database)] == [1, 2, 3]
 
 
 def test_two_writers_cannot_both_go_on(store: str) -> None:

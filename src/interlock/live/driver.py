@@ -27,6 +27,8 @@ from interlock.runtime.values import Command, LeaseChanged, Notice, Outputs, Tic
 SECOND_NS = 1_000_000_000
 CHECKPOINT_NS = 60 * SECOND_NS
 LEASE_TTL_NS = 15 * SECOND_NS
+# One input that takes longer holds everything up: market, answers, stops and the lease.
+SLOW_NS = 250_000_000
 # Renewed often enough to survive a slow disk twice.
 LEASE_EVERY_S = 4.0
 OVER = ("stopped",)
@@ -123,7 +125,13 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - an assertion of the core ends trading at once
             self._fail(error)
             return
-        self.lags.decided.append(self.doors.clock.now_ns() - now)
+        took = self.doors.clock.now_ns() - now
+        self.lags.decided.append(took)
+        if took > SLOW_NS:
+            text = (
+                f"{type(event).__name__} took {took // 10**6} ms; nothing else happened meanwhile"
+            )
+            self._warn("DECISION_SLOW", text)
         self._carry_out(outputs, now)
 
     # From the core to the world.

@@ -46,6 +46,8 @@ class Fills:
         self.evidence = evidence
         self.fetches: dict[str, Fetch] = {}
         self.fetched: list[Fetched] = []
+        # Who wants to know of an execution that nobody here ordered.
+        self.externals: list[Callable[[str], None]] = []
         # Executions whose order is not known yet: an order of ours may still learn its venue id.
         self.nameless: dict[int, VenueFill] = {}
         self.repeated = 0
@@ -148,6 +150,8 @@ class Fills:
         desk.record("EXTERNAL_FILL", fill.instrument, text, level="CRITICAL", cause=cause)
         if desk.settings.foreign_orders != "ignore" or cause != "manual":
             self.pause(fill.instrument, f"external fill, {cause}")
+        for heard in self.externals:
+            heard("external")
 
     def _former_owner(self, name: str) -> str:
         """The strategy of an id of ours whose order is no longer in memory."""

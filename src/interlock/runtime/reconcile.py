@@ -79,6 +79,8 @@ class Reconciler:
         self.gate = gate
         self.fills = fills
         self.orders = orders
+        # What others do on the account may cost more than its executions say: a liquidation's fee.
+        fills.externals.append(self.want)
         self.cash = Cash(self.desk)
         self.round: Round | None = None
         self.suspects: dict[str, Suspect] = {}

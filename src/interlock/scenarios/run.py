@@ -84,9 +84,12 @@ async def run_one(item: Scenario, folder: Path, *, seed: int, keeps: bool) -> Ro
     stage = Stage(folder, seed)
     start, problem = stage.now(), ""
     try:
-        await asyncio.wait_for(item.run(stage), item.deadline)
+        async with asyncio.timeout(item.deadline) as limit:
+            await item.run(stage)
     except TimeoutError:
-        problem = f"not over after its deadline of {item.deadline:g} s"
+        problem = "the exchange's admin port did not answer in time"
+        if limit.expired():
+            problem = f"not over after its deadline of {item.deadline:g} s"
     except _FAULTS as error:
         problem = (
             f"{type(error).__name__}: {error}" if not isinstance(error, Failed) else str(error)

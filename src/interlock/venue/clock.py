@@ -19,7 +19,7 @@ class VenueClock:
         self._clock = clock
         self._real = clock.now_ns()
         self._venue = ts_start or self._real
-        self._is_apart = False
+        self._is_apart = bool(ts_start)
         self.speed = 1.0
         self.set_speed(speed)
 

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from interlock.live.driver import SLOW_NS
 from interlock.model.venue import OpenOrdersQuery, PlaceRequest
 from interlock.ports import LedgerFault, LedgerFull, StaleLease, TapeFault
+from interlock.runtime.values import Outputs
 from tests.toy_players import SECOND
 from tests.unit.live.doors import Bench
 
@@ -119,6 +121,27 @@ def test_a_tape_that_cannot_be_written_warns_and_trading_goes_on() -> None:
     bench, error = play(scene)
     assert error is None
     assert {notice.level for notice in bench.named("TAPE_FAULT")} == {"WARNING"}
+
+
+def test_an_input_that_holds_everything_up_rings_an_alarm() -> None:
+    async def scene(bench: Bench) -> None:
+        take = bench.driver.engine.take
+
+        def slowly(event: object, ts: int) -> Outputs:
+            bench.clock.ts += SLOW_NS + 1_000_000
+            return take(event, ts)
+
+        bench.quote(wishes=0)
+        assert not bench.named("DECISION_SLOW")
+        bench.driver.engine.take = slowly  # type: ignore[method-assign]
+        bench.quote(wishes=0)
+        bench.driver.engine.take = take  # type: ignore[method-assign]
+
+    bench, error = play(scene)
+    assert error is None
+    assert [notice.text for notice in bench.named("DECISION_SLOW")] == [
+        "Quote took 251 ms; nothing else happened meanwhile"
+    ]
 
 
 def test_a_lease_that_cannot_be_renewed_warns_and_runs_out_by_itself() -> None:

@@ -173,3 +173,11 @@ def test_a_liquidation_closes_the_strategies_that_held() -> None:
     assert world.engine.external == {}
     assert world.engine.positions[BTC.id] == world.venue.positions[BTC.id].quantity
     assert _state(world, BTC.id) == "paused"
+
+
+def test_an_external_execution_asks_for_the_cash_at_once() -> None:
+    rare = msgspec.structs.replace(QUICK, full_every_ns=3_600 * SECOND)
+    world = _world(_by_hand, settings=rare)
+    reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
+    (asked,) = [r for r in reports if r.scope == "external"]
+    assert T0 + 10 * SECOND <= asked.ts_event < T0 + 12 * SECOND

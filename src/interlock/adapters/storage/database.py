@@ -100,6 +100,14 @@ class Database:
             connection.detach()
         return driver
 
+    def stand_still(self, cursor: Any) -> None:
+        """Let everything that the connection reads be of one moment, while others go on writing.
+
+        The moment ends with the connection.
+        """
+        mode = "" if self.is_sqlite else " ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        cursor.execute("BEGIN" + mode)
+
     @contextmanager
     def faults(self, what: str) -> Iterator[None]:
         """Turn an error of the driver into a LedgerFault that says what, why and the way on."""

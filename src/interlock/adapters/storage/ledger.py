@@ -209,7 +209,9 @@ def read_rows(database: Database, after: int = 0) -> Iterator[tuple[int, AnyRow]
 def read_stored(database: Database, after: int = 0) -> Iterator[StoredRow]:
     """The same as they are stored."""
     with database.faults("cannot be read"), closing(database.connect()) as connection:
-        yield from checked(database, connection.cursor(), after=after)
+        cursor = connection.cursor()
+        database.stand_still(cursor)
+        yield from checked(database, cursor, after=after)
 
 
 def digest_after(database: Database, seq: int) -> bytes | None:

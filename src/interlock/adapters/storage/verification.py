@@ -34,6 +34,7 @@ def verify(database: Database, *, tail: int = 0) -> Verified:
     """
     with database.faults("cannot be read"), closing(database.connect()) as connection:
         cursor = connection.cursor()
+        database.stand_still(cursor)
         end = head(database, cursor)
         after = max(0, end.seq - tail) if tail else 0
         try:
