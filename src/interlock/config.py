@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,13 @@ def secrets(environ: Mapping[str, str] | None = None) -> Secrets:
 
 
 def operator(environ: Mapping[str, str] | None = None) -> str:
-    """Who is at the keyboard, for the record of commands: INTERLOCK_ACTOR, else the login name."""
+    """Who acts, for the record of commands: INTERLOCK_ACTOR, else the login name of the process."""
     values = os.environ if environ is None else environ
-    return (
-        values.get("INTERLOCK_ACTOR") or values.get("USER") or values.get("LOGNAME") or "operator"
-    )
+    named = values.get("INTERLOCK_ACTOR") or values.get("USER") or values.get("LOGNAME")
+    if named:
+        return named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # Containers run under numbers that have no name.
+        return f"uid {os.getuid()}"
