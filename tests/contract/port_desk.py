@@ -2,8 +2,8 @@
 one adapter whose answers and events are kept.
 
 The market stands on a ladder around 60,000 that is filled up again at every step; nothing moves
-unless a test says so. Both run on the exchange's clock, which begins two seconds before a minute
-ends; where the exchange runs faster than time the adapter runs on the machine's clock.
+unless a test says so. The machine's clock, by which both run, begins two seconds before a minute
+ends.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class StillExchange(LocalExchange):
     """The local exchange with a ladder in place of the synthetic market."""
 
     ladder: Ladder
-    machine: HurriedClock
+    machine: MachineClock
 
     def _synthetic(self, item: listings.Listing, number: int) -> Any:
         self.ladder = Ladder(10 ** (item.instrument.quantity_exponent - 2))
@@ -205,7 +205,7 @@ class Listener:
 class Desk(Listener):
     """An exchange, an adapter, and what was heard."""
 
-    def __init__(self, kind: Kind, exchange: LocalExchange, *, ladder: Ladder, venue: Any) -> None:
+    def __init__(self, kind: Kind, exchange: StillExchange, *, ladder: Ladder, venue: Any) -> None:
         super().__init__()
         self.kind = kind
         self.exchange = exchange
@@ -237,7 +237,8 @@ class Desk(Listener):
     @property
     def now(self) -> int:
         """The time that the adapter knows."""
-        return clock_of(self.exchange).now_ns()
+        found: int = self.exchange.machine.now_ns()
+        return found
 
     def spec(self, side: int, units: int, **fields: Any) -> OrderSpec:
         """An instruction over some hundredths of a bitcoin; a limit order when it has a price."""
@@ -304,20 +305,15 @@ class Desk(Listener):
         self.host.flush()
 
 
-def clock_of(exchange: LocalExchange) -> Any:
-    """The exchange judges clients by its own time, or by the machine's where it runs faster."""
-    return exchange.clock if exchange.clock.speed == 1 else exchange.machine  # type: ignore[attr-defined]
-
-
-class HurriedClock:
-    """A machine's clock that runs ahead."""
+class MachineClock:
+    """A machine's clock that begins at START, and may run ahead of time."""
 
     def __init__(self, factor: float) -> None:
-        self._start = SystemClock().now_ns()
+        self._real = SystemClock().now_ns()
         self._factor = factor
 
     def now_ns(self) -> int:
-        return self._start + int((SystemClock().now_ns() - self._start) * self._factor)
+        return START + int((SystemClock().now_ns() - self._real) * self._factor)
 
 
 def stream_is(stream: Stream, *, up: bool) -> Callable[[Any], bool]:
@@ -329,9 +325,9 @@ def stream_is(stream: Stream, *, up: bool) -> Callable[[Any], bool]:
     )
 
 
-def venue_of(kind: Kind, exchange: LocalExchange, *, tls: ssl.SSLContext | None, **options: Any):  # type: ignore[no-untyped-def]
+def venue_of(kind: Kind, exchange: StillExchange, *, tls: ssl.SSLContext | None, **options: Any):  # type: ignore[no-untyped-def]
     """The adapter of a kind, pointed at the exchange."""
-    clock = clock_of(exchange)
+    clock = exchange.machine
     door, keys = exchange.doors[kind.protocol], exchange.keys[0]
     feeds = Feeds(instruments=(kind.instrument,), books=True, bars=("1m",))
     http = f"https://{HOST}:{door.tls_port}" if kind.tls else door.url
@@ -385,11 +381,10 @@ def trade(
         plan = Plan(
             protocols=(kind.protocol,),
             accounts=(ACCOUNT,),
-            ts_start=START if speed == 1 else 0,
             speed=speed,
             listed=listed()[:1],
         )
-        machine = HurriedClock(hurry)
+        machine = MachineClock(hurry)
         exchange = StillExchange(plan, machine)
         exchange.machine = machine
         tls = authority.server_context() if authority is not None and kind.tls else None
@@ -399,8 +394,8 @@ def trade(
             before = asyncio.all_tasks()
             venue = venue_of(kind, exchange, tls=trusted, **options)
             desk = Desk(kind, exchange, ladder=exchange.ladder, venue=venue)
-            await desk.venue.connect(desk.hear)
             try:
+                await desk.venue.connect(desk.hear)
                 await desk.until_up()
                 await story(desk)
             finally:

@@ -8,26 +8,20 @@ import msgspec
 
 from interlock.adapters.ccxt_venue import words
 from interlock.adapters.ccxt_venue.client import Refused, SafeExchange, Trace, traced
+from interlock.adapters.ccxt_venue.reading import NotCarried, Reading, Sent
 from interlock.adapters.ccxt_venue.verdicts import Judged, is_json, judge_error, judge_order
 from interlock.adapters.ccxt_venue.words import Market, Markets, WordFault
 from interlock.adapters.transport import Ending
-from interlock.model.order import TRIGGERED_TYPES, OrderSpec
+from interlock.model.order import TRIGGERED_TYPES
 from interlock.model.venue import (
     AmendRequest,
     Answer,
-    BalancesQuery,
-    BookQuery,
     CancelRequest,
     DeadManRequest,
-    FillsQuery,
-    OpenOrdersQuery,
     OrderQuery,
-    PaymentsQuery,
     PlaceRequest,
-    PositionsQuery,
     Request,
     TimeQuery,
-    VenueBalance,
     VenueOrder,
     Verdict,
 )
@@ -39,25 +33,13 @@ _WINDOWED = ("binance",)
 _WRITING = (PlaceRequest, CancelRequest, AmendRequest, DeadManRequest)
 
 
-class NotCarried(ValueError):
-    """A request that this venue cannot be asked through ccxt; nothing was sent."""
-
-
-class Sent(msgspec.Struct):
-    """An order that we sent: what ccxt's words about it lack."""
-
-    spec: OrderSpec
-    number: str = ""
-
-
 class Asking:
     """Carries requests out. ``price`` gives the last price that is known."""
 
     def __init__(self, exchange: SafeExchange, markets: Markets, clock: Clock) -> None:
         self.exchange = exchange
         self.markets = markets
-        self.sent: dict[str, Sent] = {}
-        self.names: dict[str, str] = {}
+        self.reading = Reading(exchange.api, markets)
         self.prices: dict[str, int] = {}
         self._clock = clock
         self._api: Any = exchange.api
@@ -124,7 +106,7 @@ class Asking:
                 return await self._query(request, trace)
             case DeadManRequest():
                 return await self._dead_man(request)
-        content = await self.read(request)
+        content = await self.reading.read(request)
         for reply in trace.replies:
             if reply.status != 200 or not is_json(reply.body):
                 return Judged(Verdict.UNKNOWN, f"http {reply.status}", "the answer is none"), None
@@ -140,7 +122,7 @@ class Asking:
             raise NotCarried(why)
         *arguments, params = words.order_arguments(spec, market, price)
         params |= {"clientOrderId": name, **self._window(request)}
-        self.sent[name] = Sent(spec=spec)
+        self.reading.sent[name] = Sent(spec=spec)
         found = await self._api.create_order(*arguments, params)
         return self._judged(found, trace, market, name)
 
@@ -149,7 +131,7 @@ class Asking:
         if spec.type in TRIGGERED_TYPES:
             raise NotCarried(f"a {spec.type} order cannot be amended; cancel it, place another")
         market = self.markets.by_id(spec.instrument)
-        held = self.sent.get(name)
+        held = self.reading.sent.get(name)
         number = held.number if held is not None else request.venue_order_id
         if not number:
             raise NotCarried(f"the venue's id of {name} is not known; ask for the order first")
@@ -157,7 +139,7 @@ class Asking:
         found = await self._api.edit_order(number, *arguments, self._window(request))
         judged, content = self._judged(found, trace, market, name)
         if content is not None:
-            self.sent[name] = Sent(spec=spec, number=content.venue_order_id)
+            self.reading.sent[name] = Sent(spec=spec, number=content.venue_order_id)
         return judged, content
 
     async def _cancel(self, request: CancelRequest, trace: Trace) -> tuple[Judged, Any]:
@@ -177,10 +159,10 @@ class Asking:
         child = (found.get("info") or {}).get("actualOrderId") if isinstance(found, dict) else ""
         if judged.verdict is Verdict.ACCEPTED and child:
             # What its trigger made is another order at the venue, and the same one to us.
-            self.names[str(child)] = request.client_order_id
+            self.reading.names[str(child)] = request.client_order_id
             found = await self._api.fetch_order(str(child), market.symbol)
             judged = judge_order(found, trace, "")
-            content = self.order(found, market, request.client_order_id)
+            content = self.reading.order(found, market, request.client_order_id)
         return judged, content
 
     def _judged(
@@ -189,20 +171,11 @@ class Asking:
         judged = judge_order(found, trace, name)
         if judged.verdict is not Verdict.ACCEPTED:
             return judged, None
-        return judged, self.order(found, market, name)
-
-    def order(self, found: Any, market: Market, name: str) -> VenueOrder:
-        """An order of ccxt with what we know of it."""
-        held = self.sent.get(name)
-        order = words.order_of(found, market, held.spec if held else None, name)
-        if held is not None:
-            held.number = held.number or order.venue_order_id
-            self.names[order.venue_order_id] = name
-        return order
+        return judged, self.reading.order(found, market, name)
 
     def _named(self, name: str, number: str) -> tuple[Any, dict[str, Any]]:
         """How an order is named: by our id where there is one."""
-        held = self.sent.get(name)
+        held = self.reading.sent.get(name)
         found = number or (held.number if held is not None else "")
         return found or None, {"clientOrderId": name} if name else {}
 
@@ -227,89 +200,3 @@ class Asking:
             raise NotCarried(f"{self._api.id} has no cancel of one instrument's orders by time")
         await self._api.cancel_all_orders_after(request.delay_ms)
         return Judged(Verdict.ACCEPTED), None
-
-    # Questions.
-    async def read(self, request: Request) -> Any:
-        """The content of the answer to a question about the account or the market."""
-        match request:
-            case OpenOrdersQuery():
-                return await self.open_orders()
-            case FillsQuery():
-                return await self.fills(request.instrument, request.ts_from)
-            case PositionsQuery():
-                return await self.positions()
-            case BalancesQuery():
-                return await self.balances()
-            case PaymentsQuery():
-                return await self._payments(request.ts_from)
-            case BookQuery():
-                return await self._middle(request.instrument)
-            case TimeQuery():
-                return await self.time()
-        raise NotCarried(f"{type(request).__name__} has no call at this venue")
-
-    async def time(self) -> int:
-        """The venue's time, ns."""
-        if not self._api.has.get("fetchTime"):
-            raise NotCarried(f"{self._api.id} does not tell its time")
-        return int(await self._api.fetch_time()) * MILLISECOND
-
-    async def open_orders(self, symbol: str | None = None) -> tuple[VenueOrder, ...]:
-        """Every open order (of one symbol, which costs less), conditional ones included."""
-        found: list[VenueOrder] = []
-        triggers = self._api.feature_value(
-            self.markets.all()[0].symbol, "fetchOpenOrders", "trigger"
-        )
-        for params in ({}, {"trigger": True}) if triggers else ({},):
-            for row in await self._api.fetch_open_orders(symbol, None, None, params):
-                market = self.markets.by_symbol(row.get("symbol"))
-                if market is None:
-                    continue
-                name = self.names.get(str(row.get("id")), "") or row.get("clientOrderId") or ""
-                found.append(self.order(row, market, name))
-        return tuple(found)
-
-    async def fills(self, instrument: str, ts_from: int) -> tuple[Any, ...]:
-        """Executions at and after a time, oldest first."""
-        market = self.markets.by_id(instrument)
-        rows = await self._api.fetch_my_trades(market.symbol, ts_from // MILLISECOND)
-        found = [words.fill_of(row, market, self.names) for row in rows]
-        return tuple(sorted(found, key=lambda fill: (fill.ts_venue, fill.trade_id)))
-
-    async def positions(self) -> tuple[Any, ...]:
-        """Positions that are not zero."""
-        rows = await self._api.fetch_positions()
-        pairs = [(row, self.markets.by_symbol(row.get("symbol"))) for row in rows]
-        found = [words.position_of(row, market) for row, market in pairs if market is not None]
-        return tuple(position for position in found if position.quantity)
-
-    async def balances(self) -> tuple[VenueBalance, ...]:
-        """Wallets of every asset that is held."""
-        found = await self._api.fetch_balance()
-        wallets, free = words.wallets_of(found)
-        return tuple(
-            VenueBalance(
-                asset=asset,
-                wallet=words.money(total),
-                available=words.money(free.get(asset) or "0"),
-            )
-            for asset, total in wallets.items()
-            if total is not None and words.decimal(total)
-        )
-
-    async def _payments(self, ts_from: int) -> tuple[Any, ...]:
-        if not self._api.has.get("fetchFundingHistory"):
-            raise NotCarried(f"{self._api.id} does not list its funding through ccxt")
-        found = []
-        for market in self.markets.all():
-            rows = await self._api.fetch_funding_history(market.symbol, ts_from // MILLISECOND)
-            found += [words.payment_of(row, market) for row in rows]
-        return tuple(sorted(found, key=lambda item: item.ts_venue))
-
-    async def _middle(self, instrument: str) -> int:
-        market = self.markets.by_id(instrument)
-        book = await self._api.fetch_order_book(market.symbol, 5)
-        if not book["bids"] or not book["asks"]:
-            raise WordFault(f"the book of {instrument} has an empty side")
-        bid = words.price_of(book["bids"][0][0], market)
-        return (bid + words.price_of(book["asks"][0][0], market)) // 2

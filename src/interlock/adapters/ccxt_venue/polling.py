@@ -179,7 +179,7 @@ class UserLook:
         now = self._clock.now_ns() + self._asking.exchange.offset.value
         present: list[VenueOrder] = []
         for market in self._asking.markets.all():
-            present += await self._asking.open_orders(market.symbol)
+            present += await self._asking.reading.open_orders(market.symbol)
         orders = await self._ended(present)
         for market in self._asking.markets.all():
             await self._executions(market)
@@ -192,7 +192,9 @@ class UserLook:
         """The open orders, and those that were and are no more as the venue now has them."""
         found = list(present)
         names = {order.client_order_id for order in present}
-        waiting = {name: sent.spec for name, sent in self._asking.sent.items() if sent.number}
+        waiting = {
+            name: sent.spec for name, sent in self._asking.reading.sent.items() if sent.number
+        }
         for name, spec in waiting.items():
             held = self._open.get(name)
             if name in names or (held is not None and held.status in TERMINAL):
@@ -216,7 +218,7 @@ class UserLook:
         self._heard(OrderSeen(ts_event=self._clock.now_ns(), order=order))
 
     async def _executions(self, market: Market) -> None:
-        for fill in await self._asking.fills(market.instrument.id, self._since):
+        for fill in await self._asking.reading.fills(market.instrument.id, self._since):
             key = (fill.instrument, fill.trade_id)
             if key not in self._fills:
                 self._fills[key] = None
@@ -224,14 +226,14 @@ class UserLook:
 
     async def _account(self) -> None:
         ts = self._clock.now_ns()
-        held = {item.instrument: item for item in await self._asking.positions()}
+        held = {item.instrument: item for item in await self._asking.reading.positions()}
         for name in [name for name in self._positions if name not in held]:
             held[name] = VenuePosition(instrument=name, quantity=0)
         for name, position in held.items():
             if self._positions.get(name, 0) != position.quantity:
                 self._heard(PositionSeen(ts_event=ts, position=position))
         self._positions = {name: item.quantity for name, item in held.items() if item.quantity}
-        for balance in await self._asking.balances():
+        for balance in await self._asking.reading.balances():
             if self._wallets.get(balance.asset) != balance.wallet:
                 self._wallets[balance.asset] = balance.wallet
                 self._heard(BalanceSeen(ts_event=ts, balance=balance))

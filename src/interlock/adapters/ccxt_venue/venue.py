@@ -9,9 +9,10 @@ from contextlib import suppress
 import msgspec
 
 from interlock.adapters.ccxt_venue import words
-from interlock.adapters.ccxt_venue.asking import Asking, NotCarried
+from interlock.adapters.ccxt_venue.asking import Asking
 from interlock.adapters.ccxt_venue.client import CcxtConfig, Refused, SafeExchange
 from interlock.adapters.ccxt_venue.polling import MarketLook, Poll, UserLook
+from interlock.adapters.ccxt_venue.reading import NotCarried
 from interlock.adapters.ccxt_venue.tiers import Tier, tier
 from interlock.adapters.ccxt_venue.words import Markets, WordFault
 from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
@@ -119,7 +120,7 @@ class CcxtVenue:
             return
         for _ in range(SAMPLES):
             sent = self._clock.now_ns()
-            venue = await self._asking.time()
+            venue = await self._asking.reading.time()
             self.exchange.offset.take(sent=sent, seen=self._clock.now_ns(), venue=venue)
 
     async def _measure_quietly(self) -> None:
