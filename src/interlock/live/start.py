@@ -31,6 +31,7 @@ from interlock.live.driver import CHECKPOINT_NS, LEASE_TTL_NS, Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue
+from interlock.runtime.budget import Rate
 from interlock.runtime.engine import Engine
 from interlock.runtime.recovery import Member, Recovered, Setup, recover
 from interlock.runtime.settings import Settings
@@ -65,6 +66,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ledger: str = ""
     limits: Limits = Limits()
     settings: Settings = Settings()
+    rate: Rate = Rate()
     bar_steps: tuple[int, ...] = ()
     checkpoint_ns: int = CHECKPOINT_NS
 
@@ -180,6 +182,7 @@ def _setup(plan: Plan, instruments: tuple[Instrument, ...]) -> Setup:
         currency=plan.currency,
         limits=plan.limits,
         settings=plan.settings,
+        rate=plan.rate,
     )
 
 

@@ -1,0 +1,210 @@
+"""The engine of the load runs: `python -m bench.live.engine` with one line of JSON as its input.
+
+It trades every instrument in turn at a stated rate of orders, half of them filled at once, half
+resting until the next turn, and reports what it cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import gc
+import json
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from bench.live.floors import quantiles
+from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys
+from interlock.adapters.signing import HmacSigner
+from interlock.adapters.system import SystemClock
+from interlock.kernel.state import Limits
+from interlock.live.driver import Driver
+from interlock.live.start import Entry, Plan, start
+from interlock.model.market import Quote
+from interlock.model.order import OrderSpec, OrderType
+from interlock.runtime.budget import Rate
+from interlock.runtime.settings import Settings
+from interlock.strategy.api import Strategy
+
+MONEY = 10**8
+WARM_S = 20.0
+LAG_S = 0.005
+
+
+class Job(msgspec.Struct):
+    """What to run."""
+
+    url: str
+    key: str
+    secret: str
+    instruments: list[str]
+    folder: str
+    seconds: float
+    orders_per_second: float
+    switch_interval_s: float = 0.0
+    profile: str = ""
+
+
+class Turns(Strategy):
+    """An order per instrument and turn: bought, sold, rested, and the rested one canceled."""
+
+    def __init__(self, period_ns: int) -> None:
+        super().__init__()
+        self.period_ns = period_ns
+        self.next: dict[str, int] = {}
+        self.turn: dict[str, int] = {}
+        self.resting: dict[str, int] = {}
+
+    def on_quote(self, quote: Quote) -> None:
+        name, ts = quote.instrument.id, quote.ts_event
+        due = self.next.get(name)
+        if due is None:
+            # Spread over the period, so that orders do not come in bursts.
+            self.next[name] = ts + self.period_ns * (len(self.next) % 50) // 50
+            return
+        if ts < due:
+            return
+        self.next[name] = max(due + self.period_ns, ts)
+        if self.resting.get(name):
+            self.cancel(self.resting.pop(name))
+        turn = self.turn[name] = self.turn.get(name, 0) + 1
+        lots = quote.instrument.lot * 10
+        if turn % 2:
+            self.place(OrderSpec(name, 1 if turn % 4 == 1 else -1, lots))
+        else:
+            price = quote.bid_units * 95 // 100
+            self.resting[name] = self.place(OrderSpec(name, 1, lots, OrderType.LIMIT, price))
+
+
+class Meter:
+    """Lag of the loop, memory, and how long each kind of step took."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.lags: list[int] = []
+        self.rss: list[int] = []
+        self.steps: dict[str, list[int]] = {}
+        self.is_on = False
+        self._take = driver.engine.take
+        driver.engine.take = self._timed  # type: ignore[method-assign]
+
+    def profile(self) -> cProfile.Profile:
+        """Profile the steps from here on; it slows them."""
+        found = cProfile.Profile()
+        take = self._take
+        self._take = lambda event, ts: found.runcall(take, event, ts)
+        return found
+
+    def _timed(self, event: Any, ts: int) -> Any:
+        started = time.thread_time_ns()
+        outputs = self._take(event, ts)
+        if self.is_on:
+            took = time.thread_time_ns() - started
+            kind = type(event).__name__ + (" that decides" if outputs.requests else "")
+            self.steps.setdefault(kind, []).append(took)
+            self.steps.setdefault("all", []).append(took)
+        return outputs
+
+    async def follow_lag(self) -> None:
+        """How late the loop calls."""
+        while True:
+            started = time.perf_counter_ns()
+            await asyncio.sleep(LAG_S)
+            if self.is_on:
+                self.lags.append(max(0, time.perf_counter_ns() - started - int(LAG_S * 1e9)))
+
+    async def follow_memory(self) -> None:
+        """Resident memory, every second."""
+        while True:
+            await asyncio.sleep(1.0)
+            if self.is_on:
+                self.rss.append(resident())
+
+
+def resident() -> int:
+    """Resident memory of this process, bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def main(job: Job) -> dict[str, Any]:
+    """Warm up, measure, leave."""
+    if job.switch_interval_s:
+        sys.setswitchinterval(job.switch_interval_s)
+    clock = SystemClock()
+    venue = BinanceVenue(
+        Endpoints(job.url, job.url.replace("http", "ws")),
+        Keys(job.key, HmacSigner(job.secret)),
+        Feeds(instruments=tuple(job.instruments), trades=False),
+        clock=clock,
+    )
+    period = int(len(job.instruments) / job.orders_per_second * 1e9)
+    cash = 100_000_000 * MONEY
+    plan = Plan(
+        folder=Path(job.folder),
+        entries=[Entry("turns", lambda: Turns(period), cash)],
+        currency="USDT",
+        limits=Limits(),
+        settings=Settings(),
+        rate=Rate(weight=10**7),
+    )
+    counts: Counter[str] = Counter()
+    started = await start(
+        plan, venue, clock,
+        told=lambda fact: counts.update([getattr(fact, "name", type(fact).__name__)]),
+    )  # fmt: skip
+    driver = started.driver
+    meter = Meter(driver)
+    running = asyncio.create_task(driver.run())
+    side = [asyncio.create_task(meter.follow_lag()), asyncio.create_task(meter.follow_memory())]
+    await asyncio.wait([running], timeout=WARM_S)
+    gc.collect()
+    for kept in (driver.lags.committed, driver.lags.sent, driver.lags.decided):
+        kept.clear()
+    profile = meter.profile() if job.profile else None
+    before = (driver.inputs, len(driver.engine.desk.registry), time.process_time(), resident())
+    meter.is_on = True
+    await asyncio.wait([running], timeout=job.seconds)
+    after = (driver.inputs, len(driver.engine.desk.registry), time.process_time(), resident())
+    for task in side:
+        task.cancel()
+    gc.collect()
+    found = {
+        "seconds": job.seconds,
+        "inputs_per_second": (after[0] - before[0]) / job.seconds,
+        "orders_per_second": (after[1] - before[1]) / job.seconds,
+        "cpu_share": (after[2] - before[2]) / job.seconds,
+        "rss_mb_before": before[3] / 1e6,
+        "rss_mb_after": resident() / 1e6,
+        "rss_mb_each_10s": [round(size / 1e6, 1) for size in meter.rss[::10]],
+        "loop_lag_ms": quantiles(meter.lags),
+        "tick_to_send_ms": quantiles(list(driver.lags.sent)),
+        "commit_ms": quantiles(list(driver.lags.committed)),
+        "step_cpu_us": {
+            name: {
+                key: round(value * (1 if key == "count" else 1_000), 1)
+                for key, value in quantiles(took).items()
+            }
+            for name, took in sorted(meter.steps.items())
+        },  # fmt: skip
+        "facts": dict(counts.most_common(12)),
+        "refusals": driver.engine.gate.refusals,
+        "fault": str(driver.fault or ""),
+    }
+    driver.abandon()
+    await asyncio.wait([running], timeout=30)
+    if profile is not None:
+        profile.dump_stats(job.profile)
+    return found
+
+
+if __name__ == "__main__":
+    asked = msgspec.json.decode(sys.stdin.readline(), type=Job)
+    print(json.dumps(uvloop.run(main(asked))), flush=True)
