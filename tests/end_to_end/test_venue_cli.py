@@ -141,6 +141,7 @@ def test_a_taken_port_is_named_with_the_remedy() -> None:
         ([], "rules: [{fault: drop_reply, acount: x}]", "'acount' is unknown; allowed are"),
         ([], "rules: [{fault: drop_reply, account: bob}]", "account 'bob' is unknown"),
         ([], "rules: [{fault: halt, protocol: hyperliquid}]", "add --protocol hyperliquid"),
+        ([], "rules: [{fault: drop_reply, instrument: BTCUSDT}]", "'BTCUSDT' is not listed"),
         ([], "rules: [", "is no YAML"),
         (["--replay", "synthetic", "--protocol", "hyperliquid"], "", "cannot be listed on"),
         (["--replay", "NOWHERE.BINANCE:1m"], "", "NOWHERE.BINANCE"),

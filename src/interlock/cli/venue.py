@@ -175,6 +175,7 @@ async def _serve(
 ) -> None:
     """From opening to the summary; a signal and the admin port both end it."""
     exchange = LocalExchange(plan, SystemClock())
+    _check_instruments(exchange)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, exchange.admin.stopped.set)
@@ -247,6 +248,17 @@ def _check_rules(script: Script, plan: Plan) -> None:
         if rule.protocol and rule.protocol not in plan.protocols:
             raise VenueError(
                 f"{where}: protocol {rule.protocol!r} is not served; add --protocol {rule.protocol}"
+            )
+
+
+def _check_instruments(exchange: LocalExchange) -> None:
+    """A rule for an instrument that is not there would wait for ever."""
+    listed = [name for host in exchange.hosts.values() for name in host.face.core.symbols]
+    for number, rule in enumerate(exchange.plan.script.rules, 1):
+        if rule.instrument and rule.instrument not in listed:
+            raise VenueError(
+                f"rule {number} ({rule.title}): instrument {rule.instrument!r} is not listed; "
+                f"there are: {', '.join(listed)}"
             )
 
 
