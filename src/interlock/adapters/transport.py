@@ -66,6 +66,8 @@ class Transport:
         self._resolver = resolver
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        # Places without a query: there are a few, asked for again and again.
+        self._urls: dict[str, URL] = {}
 
     async def open(self) -> None:
         """Make the pool; connections are opened when they are needed and kept."""
@@ -104,10 +106,7 @@ class Transport:
 
         Redirects are not followed: an order that another host answers is no answer.
         """
-        query = request.query.decode("latin-1")
-        target = self._base + request.path + ("?" + query if query else "")
-        # ``encoded``: the bytes that were signed are the bytes that are sent.
-        url = URL(target, encoded=True)
+        url = self._url(request)
         try:
             async with asyncio.timeout(timeout_s):
                 async with self.session.request(
@@ -124,6 +123,16 @@ class Transport:
             return Reply(ending=Ending.NOT_SENT, reason=str(error))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Reply(ending=Ending.CUT, reason=f"{type(error).__name__}: {error}")
+
+    def _url(self, request: HttpRequest) -> URL:
+        """``encoded``: the bytes that were signed are the bytes that are sent."""
+        if request.query:
+            query = request.query.decode("latin-1")
+            return URL(f"{self._base}{request.path}?{query}", encoded=True)
+        found = self._urls.get(request.path)
+        if found is None:
+            found = self._urls[request.path] = URL(self._base + request.path, encoded=True)
+        return found
 
     async def _read(self, answer: aiohttp.ClientResponse) -> Reply:
         headers = {name.lower(): value for name, value in answer.headers.items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+_is_plain = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _HEX = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
 
 
@@ -24,6 +26,8 @@ def read(raw: bytes) -> list[tuple[str, str]]:
 
 
 def _quote(text: str) -> bytes:
+    if _is_plain(text):
+        return text.encode()
     return b"".join(
         bytes((byte,)) if byte in _PLAIN else b"%%%02X" % byte for byte in text.encode()
     )
