@@ -40,9 +40,16 @@ class VenueChoice(msgspec.Struct, frozen=True, kw_only=True):
     conditional_path: bool = True
 
 
-def venue_of(choice: VenueChoice, secrets: Secrets, feeds: Feeds, *, clock: Clock) -> Venue:
-    """The adapter of a choice, with keys from the environment."""
+def venue_of(
+    choice: VenueChoice, secrets: Secrets, feeds: Feeds, *, clock: Clock, mode: str = "live"
+) -> Venue:
+    """The adapter of a choice, with keys from the environment; paper needs none."""
     if choice.name in ("binance", "binance-testnet"):
+        if mode_of(mode).sends and not (secrets.key and secrets.secret):
+            raise WiringError(
+                "no keys for Binance: set INTERLOCK_KEY and INTERLOCK_SECRET in the environment; "
+                "`interlock venue` prints those of a local account, --mode paper needs none"
+            )
         return _binance(choice, secrets, feeds, clock)
     raise WiringError(f"venue {choice.name!r} is not known; there are: binance, binance-testnet")
 
@@ -55,18 +62,13 @@ def in_mode(mode: str, venue: Venue, *, cash: int, clock: Clock) -> Venue:
 
 
 def _binance(choice: VenueChoice, secrets: Secrets, feeds: Feeds, clock: Clock) -> BinanceVenue:
-    if not secrets.key or not secrets.secret:
-        raise WiringError(
-            "no keys for Binance: set INTERLOCK_KEY and INTERLOCK_SECRET in the environment; "
-            "`interlock venue` prints those of a local account"
-        )
     endpoints = BINANCE_TESTNET if choice.name == "binance-testnet" else Endpoints()
     if choice.url:
         plain = choice.url.rstrip("/")
         endpoints = Endpoints(plain, "ws" + plain.removeprefix("http"), choice.conditional_path)
     return BinanceVenue(
         endpoints,
-        Keys(secrets.key, HmacSigner(secrets.secret)),
+        Keys(secrets.key, HmacSigner(secrets.secret)) if secrets.key and secrets.secret else None,
         feeds,
         clock=clock,
         network=Network(_context(choice.authority)),

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from interlock import config
+from interlock.adapters.connecting import Refusal
 from interlock.adapters.system import SystemClock
 from interlock.cli import summary
 from interlock.live.control import NAME
@@ -21,6 +22,13 @@ from interlock.runtime.settings import Settings
 from interlock.wiring import StrategyChoice, VenueChoice, feeds_of, in_mode, plan_of, venue_of
 
 _DEFAULT = {"binance": "BTCUSDT-PERP.BINANCE", "hyperliquid": "BTC-PERP.HYPERLIQUID"}
+# What a venue says of keys and names, and what helps.
+_REMEDIES = (
+    ("-2015", "check INTERLOCK_KEY, its permissions and the addresses it may be used from"),
+    ("-2014", "check INTERLOCK_KEY: it is no key of this venue"),
+    ("-1022", "check INTERLOCK_SECRET: it does not belong to INTERLOCK_KEY"),
+    ("-1121", "check --instrument: it is named like BTCUSDT-PERP.BINANCE"),
+)
 _CURRENCY = {"binance": "USDT", "hyperliquid": "USDC"}
 
 
@@ -49,6 +57,7 @@ async def run_live(strategy: str, **options: Any) -> int:
         config.secrets(),
         feeds_of(names, options["timeframe"]),
         clock=clock,
+        mode=options["mode"],
     )
     venue = in_mode(options["mode"], venue, cash=options["cash"], clock=clock)
     with ExitStack() as stack:
@@ -58,6 +67,8 @@ async def run_live(strategy: str, **options: Any) -> int:
         timer = asyncio.create_task(_stop_after(session, options["seconds"]))
         try:
             await session.run()
+        except Refusal as error:
+            raise Refusal(with_remedy(str(error), options["url"])) from error
         except Exception:
             stack.close()
             tell_report(session, folder, as_json=options["as_json"])
@@ -67,6 +78,16 @@ async def run_live(strategy: str, **options: Any) -> int:
                 task.cancel()
     tell_report(session, folder, as_json=options["as_json"])
     return 0
+
+
+def with_remedy(said: str, url: str) -> str:
+    """What a venue or the network said when we connected, with what to do about it."""
+    for sign, remedy in _REMEDIES:
+        if sign in said:
+            return f"{said}; {remedy}"
+    if url and ("Cannot connect" in said or "InvalidUrl" in said):
+        return f"{said}; is an exchange running at {url}? `interlock venue` starts one and says"
+    return said
 
 
 async def _tell_ready(session: Session, folder: Path, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from interlock.adapters.system import exclusive_lock
 from interlock.live.control import Ask, Control
 from interlock.live.driver import Driver
 from interlock.live.logs import JsonLines
@@ -24,6 +25,8 @@ SCREEN_S = 0.5
 BARS_S = 0.2
 SAMPLE_S = 0.5
 REGISTRY_S = 60.0
+# Held while a session runs; the system lets it go when the process ends, however it ends.
+LOCK = "engine.lock"
 
 
 class Session:
@@ -61,8 +64,13 @@ class Session:
         self._stops = 0
 
     async def run(self) -> Status:
-        """Trade; returns the last state. Raises what ended it."""
+        """Trade; returns the last state. Raises what ended it, LockHeldError for a busy folder."""
         self.plan.folder.mkdir(parents=True, exist_ok=True)
+        # The lease knows its holder again after a crash; two of one folder it cannot tell apart.
+        with exclusive_lock(self.plan.folder / LOCK):
+            return await self._run()
+
+    async def _run(self) -> Status:
         self._logs = JsonLines(self.plan.folder, ts=self.ts_started)
         self.folder = self._logs.session
         control = Control(self.plan.folder, status=self.status, command=self._command)

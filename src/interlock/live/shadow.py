@@ -229,6 +229,8 @@ def compare(live: Record, shadow: Record, config: ShadowTradingConfig) -> Shadow
     ]
     aligned = [two for two in pairs.same if config.agrees(two[0].quantity, two[1].quantity)]
     count = len(pairs.same) + len(pairs.opposed) + len(inner[0]) + len(inner[1])
+    measured = pairs.same if config.track_slippage else []
+    timed = [mine for mine, _ in pairs.same] if config.track_latency else []
     quality = _mean(_share(mine) for mine, _ in pairs.same)
     return ShadowReport(
         decisions=count,
@@ -241,9 +243,9 @@ def compare(live: Record, shadow: Record, config: ShadowTradingConfig) -> Shadow
         alignment_bound=lower_bound(len(aligned), count),
         execution_quality=quality,
         shadow_execution_quality=_mean(_share(theirs) for _, theirs in pairs.same),
-        avg_slippage_bps=_slippage([ours for ours, _ in pairs.same]),
-        shadow_slippage_bps=_slippage([theirs for _, theirs in pairs.same]),
-        avg_latency_ms=_mean(ours.answered_ns / MS for ours, _ in pairs.same if ours.answered_ns),
+        avg_slippage_bps=_slippage([mine for mine, _ in measured]),
+        shadow_slippage_bps=_slippage([theirs for _, theirs in measured]),
+        avg_latency_ms=_mean(item.answered_ns / MS for item in timed if item.answered_ns),
         time_difference_ms=_mean(abs(ours.ts - theirs.ts) / MS for ours, theirs in pairs.same),
         price_difference_bps=_mean(
             abs(ours.price - theirs.price) * 10_000 / theirs.price

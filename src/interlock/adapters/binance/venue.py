@@ -18,11 +18,12 @@ from interlock.adapters.transport import Transport
 from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote, Trade
-from interlock.model.venue import Answer, Request, Stream
+from interlock.model.venue import Answer, BookQuery, Request, Stream, TimeQuery, Verdict
 from interlock.ports import Clock, Heard
 from interlock.wire.binance import books, instruments, requests
 from interlock.wire.binance.answers import Judge
 from interlock.wire.binance.fault import WireFault, decoder, ratio
+from interlock.wire.binance.instruments import Fees, Tiers
 from interlock.wire.binance.reading import Links
 from interlock.wire.binance.requests import Dialect, Draft
 from interlock.wire.binance.streams import StreamReader
@@ -48,19 +49,26 @@ class Endpoints(msgspec.Struct, frozen=True):
 
 
 class BinanceVenue:
-    """One account. Give it to the live engine as its venue."""
+    """One account. Give it to the live engine as its venue.
+
+    Without keys it shows the market only: margin tiers and fees are those of
+    ``wire.binance.instruments`` for nobody in particular, and nothing signed is ever sent.
+    """
 
     name = VENUE
 
     def __init__(
         self,
         endpoints: Endpoints,
-        keys: Keys,
+        keys: Keys | None,
         feeds: Feeds,
         *,
         clock: Clock,
         network: Network = OPEN,
     ) -> None:
+        self._is_public = keys is None
+        if self._is_public:
+            self.name = f"{VENUE} (no keys: assumed fees and margin tiers)"
         self._endpoints = endpoints
         self._feeds = feeds
         self._clock = clock
@@ -78,7 +86,7 @@ class BinanceVenue:
             Judge(self._dialect, self._links),
             self._dialect,
             clock=clock,
-            keys=keys,
+            keys=keys or Keys("", _Nobody()),
             timeout_s=endpoints.timeout_s,
         )
         self._heard: Heard = lambda event: None
@@ -100,11 +108,15 @@ class BinanceVenue:
         except WireFault as fault:
             raise Refusal(f"the venue's lists do not read: {fault}") from None
         self._open_feeds()
-        for work in (self._keep_listen_key(), self._keep_clock()):
-            self._tasks.run(work)
+        self._tasks.run(self._keep_clock())
+        if not self._is_public:
+            self._tasks.run(self._keep_listen_key())
 
     def request(self, request: Request) -> None:
         """Ask; the answer comes to ``heard``."""
+        if self._is_public and not isinstance(request, BookQuery | TimeQuery):
+            self._heard(_not_sent(request, self._clock.now_ns()))
+            return
         self._tasks.run(self._serve(request))
 
     async def close(self) -> None:
@@ -128,16 +140,7 @@ class BinanceVenue:
     async def _load(self) -> None:
         wanted = self._feeds.instruments
         info = Draft(method="GET", path="/fapi/v1/exchangeInfo", security="open")
-        brackets = Draft(method="GET", path="/fapi/v1/leverageBracket")
-        tiers = instruments.read_tiers(must(brackets, await self.calls.call(brackets)))
-        fees = {}
-        for name in wanted:
-            parameters = (("symbol", symbol_of(name)),)
-            draft = Draft(
-                method="GET", path="/fapi/v1/commissionRate", parameters=parameters, weight=20
-            )
-            symbol, rates = instruments.read_fees(must(draft, await self.calls.call(draft)))
-            fees[symbol] = rates
+        tiers, fees = await self._load_terms()
         body = must(info, await self.calls.call(info))
         catalog = instruments.read_catalog(body, tiers=tiers, fees=fees)
         listed = {item.instrument.id: item for item in catalog.listed}
@@ -151,6 +154,23 @@ class BinanceVenue:
                 raise Refusal(f"{name} has status {found.status}; only TRADING takes orders")
             self._listing.add(found.instrument)
             await self._load_price(found.instrument)
+
+    async def _load_terms(self) -> tuple[dict[str, Tiers], dict[str, Fees]]:
+        """Margin tiers and fees of the account; without one, those for nobody in particular."""
+        wanted = self._feeds.instruments
+        if self._is_public:
+            return {symbol_of(name): instruments.PUBLIC_TIERS for name in wanted}, {}
+        brackets = Draft(method="GET", path="/fapi/v1/leverageBracket")
+        tiers = instruments.read_tiers(must(brackets, await self.calls.call(brackets)))
+        fees = {}
+        for name in wanted:
+            parameters = (("symbol", symbol_of(name)),)
+            draft = Draft(
+                method="GET", path="/fapi/v1/commissionRate", parameters=parameters, weight=20
+            )
+            symbol, rates = instruments.read_fees(must(draft, await self.calls.call(draft)))
+            fees[symbol] = rates
+        return tiers, fees
 
     async def _load_price(self, instrument: Instrument) -> None:
         """The mark, so that what needs a price can leave before the first quote."""
@@ -185,8 +205,9 @@ class BinanceVenue:
                 for instrument in self._listing.all():
                     feed.follow_book(instrument)
             self.feeds.append(feed)
-        user = BinanceFeed(Stream.USER, self._user_address, heard=self._heard, **options)
-        self.feeds.append(user)
+        if not self._is_public:
+            user = BinanceFeed(Stream.USER, self._user_address, heard=self._heard, **options)
+            self.feeds.append(user)
         for started in self.feeds:
             started.start()
 
@@ -241,6 +262,13 @@ class BinanceVenue:
             await self.calls.measure_clock()
 
 
+class _Nobody:
+    """Signs nothing."""
+
+    def sign(self, message: bytes) -> str:
+        raise Refusal("this needs a key of the venue, and there is none")
+
+
 class _ListenKey(msgspec.Struct):
     listenKey: str
 
@@ -251,6 +279,15 @@ class _Mark(msgspec.Struct):
 
 _read_listen_key = decoder(_ListenKey)
 _read_mark = decoder(_Mark)
+
+
+def _not_sent(request: Request, ts: int) -> Answer:
+    return Answer(
+        request_id=request.request_id,
+        ts_event=ts,
+        verdict=Verdict.NOT_SENT,
+        reason="there are no keys for this venue; its market alone is connected",
+    )
 
 
 def _fixed(url: str) -> Address:

@@ -45,6 +45,11 @@ class Fees(msgspec.Struct, frozen=True):
     taker: int = 500
 
 
+Tiers = tuple[tuple[MarginTier, ...], int]
+# Where nobody's brackets can be asked for: 2.5 % maintenance at any size, 20 times at most.
+PUBLIC_TIERS: Tiers = ((MarginTier(0, 25_000, 0),), 20)
+
+
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """What was listed, and the symbols left out with the reason."""
 
