@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection
 
-from interlock.adapters.storage import Database, SqlLeases, open_ledger, prepare, verify
+from interlock.adapters.storage import Database, SqlLeases, SqlLedger, open_ledger, prepare, verify
 from interlock.adapters.storage.ledger import read_stored
 from interlock.adapters.storage.migrations import NEWEST, migrate, version
 from interlock.adapters.storage.rebuild import rebuild
@@ -71,6 +72,27 @@ def test_what_was_not_committed_is_gone(store: str) -> None:
         ledger.append([ledger_rows.intent(2)])
     with open_ledger(store) as ledger:
         assert ledger.last() == 1
+
+
+class _Interrupted(list[rows.AnyRow]):
+    """Rows during whose reading another thread begins and ends a commit."""
+
+    def __init__(self, content: list[rows.AnyRow], ledger: SqlLedger) -> None:
+        super().__init__(content)
+        self._ledger = ledger
+
+    def __iter__(self) -> Iterator[rows.AnyRow]:
+        thread = threading.Thread(target=self._ledger.commit)
+        thread.start()
+        thread.join()
+        return super().__iter__()
+
+
+def test_a_commit_in_the_middle_of_an_append_loses_no_row(store: str) -> None:
+    with open_ledger(store) as ledger:
+        ledger.append([ledger_rows.intent(1)])
+        assert ledger.append(_Interrupted([ledger_rows.intent(2)], ledger)) == 2
+        assert ledger.commit() == 2
 
 
 def test_one_thread_appends_while_another_commits(store: str) -> None:

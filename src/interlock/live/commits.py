@@ -13,6 +13,7 @@ from interlock.ports import (
     Clock,
     Leases,
     Ledger,
+    LedgerFault,
     Snapshots,
     Tape,
     TapeFault,
@@ -56,6 +57,7 @@ class Commits:
         self._disk = disk
         self._durable = durable
         self._warn = warn
+        self._taken = 0
         self._held: Held = []
         self._kept: tuple[int, bytes] | None = None
         self._loop = asyncio.get_running_loop()
@@ -70,7 +72,7 @@ class Commits:
             except TapeFault as error:
                 self._warn("TAPE_FAULT", str(error))
         if outputs.rows:
-            self.doors.ledger.append(outputs.rows)
+            self._taken = self.doors.ledger.append(outputs.rows)
             self.has_rows = True
         for request in outputs.requests:
             self._held.append((ts, request))
@@ -102,7 +104,7 @@ class Commits:
     async def finish(self) -> None:
         """Commit what was appended, keep the last snapshot; requests stay where they are."""
         kept, self._kept = self._kept, None
-        await self._disk.call(lambda: self._commit(kept))
+        await self._disk.call(lambda: self._commit(kept, 0))
 
     def _begin_late(self) -> None:
         self._late = None
@@ -118,14 +120,19 @@ class Commits:
             self.doors.tape.flush()
         except TapeFault as error:
             self._warn("TAPE_FAULT", str(error))
-        started = self.doors.clock.now_ns()
+        started, upto = self.doors.clock.now_ns(), self._taken
         self._disk.start(
-            lambda: self._commit(kept), lambda error: self._ended(error, released, started)
+            lambda: self._commit(kept, upto), lambda error: self._ended(error, released, started)
         )
 
-    def _commit(self, kept: tuple[int, bytes] | None) -> None:
+    def _commit(self, kept: tuple[int, bytes] | None, upto: int) -> None:
         """On the disk's thread: the rows, then the snapshot that includes them."""
-        self.doors.ledger.commit()
+        last = self.doors.ledger.commit()
+        if last < upto:
+            raise LedgerFault(
+                f"row {upto} was taken and the ledger ends at {last} after its commit: it lost "
+                "rows; nothing is sent on it. Start again: the start path asks the venue"
+            )
         if kept is None:
             return
         try:

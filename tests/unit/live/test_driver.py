@@ -112,6 +112,18 @@ def test_a_ledger_that_takes_no_row_ends_the_driver_too() -> None:
     assert bench.venue.places() == []
 
 
+def test_a_ledger_that_loses_a_row_ends_the_driver_before_anything_leaves() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.ledger.forgets = 1
+        bench.quote(wishes=1)
+        await bench.until(lambda: bench.driver.fault is not None)
+
+    bench, error = play(scene)
+    assert isinstance(error, LedgerFault)
+    assert "lost" in str(error)
+    assert bench.venue.places() == []
+
+
 def test_a_tape_that_cannot_be_written_warns_and_trading_goes_on() -> None:
     async def scene(bench: Bench) -> None:
         bench.tape.fault = TapeFault("no space")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
@@ -49,7 +50,7 @@ class SqlLedger:
         self._move_head = database.sql(_MOVE_HEAD)
         # On PostgreSQL the lease is held until the commit, so that nobody takes it in between.
         self._fence = database.sql(_FENCE) + ("" if database.is_sqlite else " FOR SHARE")
-        self._pending: list[Pair] = []
+        self._pending: deque[Pair] = deque()
         self._fault: LedgerFault | None = None
         self._connection = database.connect()
         try:
@@ -67,15 +68,17 @@ class SqlLedger:
     def append(self, rows: Sequence[AnyRow | LedgerRow]) -> int:
         """Take rows in, encoded or not; returns the last one's sequence. ``commit`` keeps them."""
         self._refuse_after_fault()
-        # One call of extend, so that a commit in another thread sees all of these rows or none.
-        self._pending.extend([_both(row) for row in rows])
+        pairs = [_both(row) for row in rows]
+        # One call on one queue that is never replaced: a commit in another thread, which may have
+        # begun meanwhile, takes all of these rows or leaves them for the next.
+        self._pending.extend(pairs)
         self._taken += len(rows)
         return self._taken
 
     def commit(self) -> int:
         """Write and sync what was appended; returns the last durable sequence."""
         self._refuse_after_fault()
-        pending, self._pending = self._pending, []
+        pending = [self._pending.popleft() for _ in range(len(self._pending))]
         if pending:
             try:
                 self._head = self._commit(pending)
