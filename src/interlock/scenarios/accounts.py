@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from interlock.scenarios.engine import Engine, Play
 from interlock.scenarios.registry import scenario
@@ -67,20 +68,20 @@ async def adl(stage: Stage) -> None:
 @scenario(
     "funding",
     complaint=20,
-    fault="funding is paid while a position is held (the exchange's clock runs fast to it)",
-    deadline=240,
+    fault="funding is paid while a position is held (the exchange's clock begins just before)",
+    deadline=120,
 )
 async def funding(stage: Stage) -> None:
-    engine = await _holding(stage)
-    await stage.exchange.speed(300)
+    # Funding is paid at 00:00, 08:00 and 16:00; the exchange's clock begins 20 s before.
+    day = datetime.fromtimestamp(stage.now(), UTC).replace(hour=0, minute=0, second=0)
+    start = day + timedelta(days=1, seconds=-20)
+    engine = await _holding(stage, "--start", f"{start:%Y-%m-%dT%H:%M:%S}")
 
     async def is_paid() -> bool:
         books = await stage.exchange.books()
         return any(item.kind == "funding" for item in books.payments)
 
-    await stage.until("funding is paid", is_paid, within=120)
-    await stage.exchange.speed(1)
-    await engine.command("reconcile")
+    await stage.until("funding is paid", is_paid, within=40)
     kept = await stage.settle(engine, within=60)
     booked = sum(count for kind, count in kept.payments.items() if "funding" in kind.lower())
     books = await stage.exchange.books()
@@ -111,8 +112,8 @@ async def partial_fills(stage: Stage) -> None:
     check(pieces >= 8, f"only {pieces} fills")
 
 
-async def _holding(stage: Stage) -> Engine:
-    await stage.open_exchange()
+async def _holding(stage: Stage, *words: str) -> Engine:
+    await stage.open_exchange(*words)
     engine = await stage.start_engine(Play(score="to:2+bid:1 wait wait"))
 
     async def holds() -> bool:

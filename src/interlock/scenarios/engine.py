@@ -46,11 +46,6 @@ class Engine:
         self.folder = folder
         self._client = Client(folder)
 
-    @property
-    def ledger(self) -> Path:
-        """Where its ledger is."""
-        return self.folder / "ledger.sqlite"
-
     async def status(self) -> Status | None:
         """What it shows; None when it does not answer."""
         try:

@@ -44,20 +44,19 @@ class Player(Strategy):
     stop_bps: float = param(200.0, 1.0, 5000.0, text="distance of stops from the price")
 
     def on_start(self) -> None:
-        self.is_playing = False
         self.step = 0
         self.goals: dict[str, float] = {}
         self.wanted: dict[tuple[str, int], int] = {}
         self.entry: dict[str, int] = {}
         self.moves = 0
         self.names = {item.base: item.id for item in self.view.instruments()}
-
-    def on_quote(self, quote: Any) -> None:
-        if not self.is_playing:
-            self.is_playing = True
-            self._later()
+        self._later()
 
     def on_timer(self, name: str) -> None:
+        if not all(self.view.mark(place) > 0 for place in self.names.values()):
+            # The score begins when every instrument has a price.
+            self._later()
+            return
         steps = self.score.split()
         if not self.rounds or self.step < len(steps) * self.rounds:
             for word in steps[self.step % len(steps)].split("+"):

@@ -145,13 +145,15 @@ async def restart_with_many(stage: Stage) -> None:
 async def second_engine(stage: Stage) -> None:
     await stage.open_exchange()
     engine = await stage.start_engine(Play(score=SCORE))
-    other = await stage.spawn(Play(score=SCORE))
-    code = await other.wait(30)
-    if code is None:
-        await other.end()
-        raise Failed("a second engine ran beside the first one")
-    check(code != 0, "the second engine ended without an error")
-    check("is traded by" in other.said, f"the refusal does not say why: {other.said}")
+    # In the same folder, and in another one on the same ledger.
+    for place, text in (("engine", "held by another process"), ("standby", "is traded by")):
+        other = await stage.spawn(Play(score=SCORE), place=place)
+        code = await other.wait(30)
+        if code is None:
+            await other.end()
+            raise Failed(f"a second engine ran beside the first one, in the folder {place}")
+        check(code != 0, "the second engine ended without an error")
+        check(text in other.said, f"the refusal does not say why: {other.said}")
     await play_out(stage, engine)
     _one_epoch_at_a_time(await _epochs(stage))
 
@@ -165,10 +167,11 @@ async def second_engine(stage: Stage) -> None:
 async def stale_engine(stage: Stage) -> None:
     await stage.open_exchange()
     first = await stage.start_engine(Play(score=SCORE, rounds=0, beat=0.3))
-    await asyncio.sleep(2.0)
+    await _resting(stage, 2)
     first.process.send(signal.SIGSTOP)
     await asyncio.sleep(LEASE_S + 2)
-    second = await stage.start_engine(Play(score=SCORE, rounds=0, beat=0.3))
+    play = Play(score=SCORE, rounds=0, beat=0.3)
+    second = await stage.start_engine(play, place="standby")
     await asyncio.sleep(2.0)
     first.process.send(signal.SIGCONT)
     woken = stage.clock.now_ns()
@@ -185,7 +188,7 @@ async def stale_engine(stage: Stage) -> None:
     stage.measure(stale_orders=len(stale))
     check(not stale, f"the stale engine sent {len(stale)} orders after it woke")
     await second.command("halt")
-    await stage.settle(second)
+    await stage.settle(second, trades=False)
     _one_epoch_at_a_time(await _epochs(stage))
 
 
@@ -196,7 +199,7 @@ async def _restart(stage: Stage, play: Play) -> Engine:
         try:
             return await stage.start_engine(play)
         except RuntimeError as error:
-            if "is traded by" not in str(error) or stage.now() - start > 2 * LEASE_S:
+            if "its lease ends in" not in str(error) or stage.now() - start > 2 * LEASE_S:
                 raise
         await asyncio.sleep(1.0)
 

@@ -18,6 +18,7 @@ from interlock.scenarios.exchange import Exchange, Place
 
 START_S = 30.0
 LOOK_S = 0.2
+LEDGER = "ledger.sqlite"
 # What has come true must stay true so long.
 STAYS = 3
 
@@ -96,28 +97,30 @@ class Stage:
         self._exchange = Exchange(process, place, self.clock)
         return self._exchange
 
-    async def start_engine(self, play: Play, *, waits: bool = True) -> Engine:
-        """Start an engine in the one state folder; with ``waits`` until it trades."""
-        folder = self.folder / "engine"
-        engine = Engine(await self.spawn(play), folder)
+    async def start_engine(self, play: Play, *, place: str = "engine") -> Engine:
+        """Start an engine in a state folder and wait until it trades."""
+        engine = Engine(await self.spawn(play, place=place), self.folder / place)
         self._engines.append(engine)
         await engine.process.ready(START_S)
-        if waits:
-            await self.until("the engine trades", engine.is_trading, within=START_S)
+        await self.until("the engine trades", engine.is_trading, within=START_S)
         return engine
 
-    async def spawn(self, play: Play) -> processes.Process:
-        """Start the engine's process and wait for nothing."""
-        place = self.exchange.place
+    async def spawn(self, play: Play, *, place: str = "engine") -> processes.Process:
+        """Start an engine's process and wait for nothing. Every folder shares the one ledger."""
+        account = self.exchange.place
         name = f"engine-{len(self._engines) + 1}"
         return await processes.start(
             name,
-            play.words(place.url, self.folder / "engine"),
+            [
+                *play.words(account.url, self.folder / place),
+                "--ledger",
+                str(self.folder / LEDGER),
+            ],
             self.folder,
             environment={
                 "INTERLOCK_HOME": str(self.folder / "home"),
-                "INTERLOCK_KEY": place.key,
-                "INTERLOCK_SECRET": place.secret,
+                "INTERLOCK_KEY": account.key,
+                "INTERLOCK_SECRET": account.secret,
             },
         )
 
@@ -140,10 +143,10 @@ class Stage:
 
         await self.until(f"{times} x {fault}", has_happened, within=within)
 
-    async def look(self, engine: Engine) -> tuple[Verdict, Kept]:
+    async def look(self) -> tuple[Verdict, Kept]:
         """One comparison of the exchange with the ledger as they are now."""
         books = await self.exchange.books()
-        kept = read_ledger(engine.ledger)
+        kept = read_ledger(self.folder / LEDGER)
         return judge(books, kept), kept
 
     async def settle(self, engine: Engine, *, within: float = 30.0, trades: bool = True) -> Kept:
@@ -151,7 +154,7 @@ class Stage:
         start = self.now()
         equal_at, calm = 0.0, 0
         while True:
-            verdict, kept = await self._try_look(engine)
+            verdict, kept = await self._try_look()
             is_well = verdict is not None and not verdict.problems
             if is_well and trades:
                 status = await engine.status()
@@ -168,9 +171,9 @@ class Stage:
                 raise Failed(f"the books are not equal after {within:g} s: {told or 'not trading'}")
             await asyncio.sleep(LOOK_S)
 
-    async def _try_look(self, engine: Engine) -> tuple[Verdict | None, Kept | None]:
+    async def _try_look(self) -> tuple[Verdict | None, Kept | None]:
         try:
-            return await self.look(engine)
+            return await self.look()
         except LedgerFault:
             # Between two commits of the writer; the next look finds it whole, or never does.
             return None, None
@@ -178,6 +181,7 @@ class Stage:
     def _conclude(self, verdict: Verdict | None, truth_s: float) -> None:
         if verdict is None:
             return
+        check(verdict.intents > 0, "nothing was ordered: this run shows nothing")
         self.verdict = verdict
         self.measure(
             intents=verdict.intents,
