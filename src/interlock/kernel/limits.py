@@ -56,6 +56,12 @@ def unlisted(state: State, instrument: str) -> Denial:
     return Denial(DenialCode.UNKNOWN_INSTRUMENT, 0, 0, text)
 
 
+def unpriced(state: State, instrument: str) -> Denial:
+    """The refusal of an instrument that has not had a market event."""
+    text = f"{instrument} has no price yet; trade after its first market event"
+    return Denial(DenialCode.NO_PRICE, 0, 0, text)
+
+
 def approve_amendment(state: State, order: Order, wanted: OrderSpec) -> Denial | None:
     """Whether an open order may become ``wanted``: checked as a new order in place of the old one.
 
@@ -178,8 +184,7 @@ def _check_new_risk(
         return Denial(DenialCode.ORDER_UNKNOWN, slot.unknown, 0, text)
     price = spec.price or spec.trigger or slot.mark
     if not price:
-        text = f"{spec.instrument} has no price yet; trade after its first market event"
-        return Denial(DenialCode.NO_PRICE, 0, 0, text)
+        return unpriced(state, spec.instrument)
     notional = slot.instrument.notional(price, spec.quantity)
     return (
         _check_size(state, slot, notional)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from interlock.kernel.limits import Denial, approve, approve_amendment, is_stop, unlisted
+from interlock.kernel.limits import Denial, approve, approve_amendment, is_stop, unlisted, unpriced
 from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
 from interlock.model.effects import AmendOrder, CancelOrder, SubmitOrder
 from interlock.model.events import OrderFilled, OrderUpdated, Report
@@ -197,10 +197,11 @@ def _changed(spec: OrderSpec, quantity: int, price: int, trigger: int) -> OrderS
 def aim(state: State, owner: StrategySlot, want: Target) -> None:
     """Bring a position to a target: cancel what still works there, then trade the difference."""
     slot = state.instruments.get(want.instrument)
-    if slot is None:
+    if slot is None or (want.exposure and not slot.mark):
         spec = OrderSpec(want.instrument, 1, abs(want.quantity or 0), tag=want.tag)
         order = Order(owner.client_order_id(want.ref), owner, want.ref, spec)
-        deny(state, order, unlisted(state, want.instrument))
+        lacking = unlisted if slot is None else unpriced
+        deny(state, order, lacking(state, want.instrument))
         return
     owner.wants.pop(want.instrument, None)
     working = _working_market(owner, want.instrument)

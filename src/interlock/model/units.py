@@ -7,7 +7,8 @@ nowhere else; a value finer than the unit is refused, because rounding it would 
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
 
 MONEY_EXPONENT = 8
 MONEY_SCALE = 10**MONEY_EXPONENT
@@ -32,12 +33,25 @@ def to_decimal(value: str | int | float | Decimal) -> Decimal:
         raise UnitError(f"{value!r} is a truth value, not a number; pass digits")
     else:
         try:
-            number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+            number = _decimal(value)
         except (InvalidOperation, ValueError, TypeError):
             raise UnitError(f"{value!r} is not a number; pass digits such as 0.001") from None
     if not number.is_finite():
         raise UnitError(f"{value!r} is not finite; pass a finite number")
     return number
+
+
+def _decimal(value: Any) -> Decimal:
+    # Not repr(value): a float of an array library has its own.
+    if isinstance(value, float):
+        return Decimal(float.__repr__(value))
+    if isinstance(value, int | str | Decimal):
+        return Decimal(value)
+    if isinstance(value, Integral):
+        return Decimal(int(value))
+    if isinstance(value, Real):
+        return Decimal(repr(float(value)))
+    return Decimal(value)
 
 
 def parse_units(value: str | int | float | Decimal, exponent: int) -> int:

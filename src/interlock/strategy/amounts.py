@@ -37,8 +37,17 @@ def price_units(instrument: Instrument, price: Number, *, up: bool) -> int:
 
 
 def quantity_units(instrument: Instrument, quantity: Number) -> int:
-    """A quantity in units, toward zero to the lot; a float a hair below a lot is that lot."""
-    return abs(signed_quantity_units(instrument, quantity))
+    """A quantity in units, toward zero to the lot; a float a hair below a lot is that lot.
+
+    Raises StrategyError for a quantity that is no finite number, or negative.
+    """
+    units = signed_quantity_units(instrument, quantity)
+    if units < 0:
+        raise StrategyError(
+            f"quantity {quantity} of {instrument.id} is negative; an order's side says its "
+            "direction: pass +1 or -1 and the size, abs(quantity)"
+        )
+    return units
 
 
 def signed_quantity_units(instrument: Instrument, quantity: Number) -> int:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from math import inf, nan
 from typing import Any
 
+import numpy as np
 import pytest
 
 from interlock.strategy.amounts import (
@@ -41,3 +42,16 @@ def test_nan_is_told_where_it_comes_from() -> None:
 def test_floats_and_exact_numbers_give_the_same_units() -> None:
     assert price_units(PERPETUAL, 100.5, up=True) == price_units(PERPETUAL, "100.5", up=True)
     assert signed_quantity_units(PERPETUAL, -2.0) == -quantity_units(PERPETUAL, Decimal(2))
+
+
+def test_numbers_of_an_array_library_are_numbers() -> None:
+    for value in (np.float64(0.5), np.float32(0.5), Decimal("0.5"), "0.5"):
+        assert quantity_units(PERPETUAL, value) == 500
+        assert price_units(PERPETUAL, value, up=True) == 50
+    assert quantity_units(PERPETUAL, np.int64(2)) == 2_000
+    assert signed_quantity_units(PERPETUAL, np.float64(-0.5)) == -500
+
+
+def test_the_size_of_an_order_is_not_negative() -> None:
+    with pytest.raises(StrategyError, match="quantity -0.5 of BTC-PERP.TEST is negative; an order"):
+        quantity_units(PERPETUAL, -0.5)
