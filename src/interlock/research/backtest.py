@@ -18,6 +18,7 @@ from interlock.model.instrument import Instrument
 from interlock.model.units import MONEY_SCALE, RATE_SCALE, parse_units
 from interlock.research import equity as equity_curve
 from interlock.research.digest import result_digest
+from interlock.research.doubts import broken_bars, without_volume
 from interlock.research.frames import fills_frame, orders_frame
 from interlock.research.metrics import Search, Source, compute
 from interlock.research.options import (
@@ -176,6 +177,11 @@ def _runner(strategy: Strategy | TargetStrategy, dataset: Dataset, options: RunO
             )
         most = min(parse_units(options.leverage, 6), bars.instrument.leverage_max * RATE_SCALE)
         return TargetRunner(strategy, dataset.bar(bars.instrument.id), exposure_max=most)
+    if not hasattr(strategy, "_outbox"):
+        raise BacktestError(
+            f"{type(strategy).__name__}.__init__ never called super().__init__(**values); call it "
+            "first, or set things up in on_start instead"
+        )
     return strategy
 
 
@@ -346,9 +352,14 @@ def conventions(options: RunOptions, dataset: Dataset) -> dict[str, str]:
         "same_close": "A decision on a bar trades at the close of that same bar.",
     }[options.fill]
     cap = "no cap" if options.volume_cap_pct is None else f"{options.volume_cap_pct:g} %"
+    uncapped = without_volume(dataset) if options.volume_cap_pct is not None else []
+    if uncapped:
+        cap += f"; no cap on {', '.join(uncapped)}, whose bars have no volume"
     touch = "touches" if options.touch_fills else "trades through"
     return {
-        "Data": f"Fills come from {', '.join(kinds)}.",
+        "Data": " ".join(
+            (f"Fills come from {', '.join(kinds)}.", *(f"{text}." for text in broken_bars(dataset)))
+        ),
         "Fill time": fill if "bars" in kinds else "Orders meet the book as it is on arrival.",
         "Inside a bar": (
             "Open, the extreme nearer to the open, the other extreme, close; where a stop and a "

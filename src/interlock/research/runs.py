@@ -26,6 +26,7 @@ from interlock.research.backtest import (
     run,
 )
 from interlock.research.catalog import Catalog, instant, iso
+from interlock.research.doubts import broken_bars
 from interlock.research.loading import (
     AnyStrategy,
     Loaded,
@@ -203,6 +204,11 @@ def backtest(
             f"parameters {dict(parameters)} were passed beside an object that has its own; "
             f"pass the class {loaded.kind.__name__} with parameters, or the object alone"
         )
+    if isinstance(instance, Strategy) and hasattr(instance, "view"):
+        raise BacktestError(
+            f"this {loaded.kind.__name__} object ran before and keeps what that run left in it; "
+            f"pass the class {loaded.kind.__name__} with parameters, or a new object"
+        )
     about_data = {name: options.pop(name) for name in _ABOUT_DATA if name in options}
     spec = RunSpec(
         strategy=loaded.reference,
@@ -294,6 +300,7 @@ def _checked(prepared: Prepared, allow_changed_data: bool) -> Prepared:
         warnings.append(
             f"{loaded.path} was changed since the recorded run: the result may differ from it"
         )
+    warnings += broken_bars(dataset)
     unheard = _unheard(loaded, dataset)
     return replace(prepared, notes=(*prepared.notes, *unheard), warnings=tuple(warnings))
 
