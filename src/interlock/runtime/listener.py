@@ -20,6 +20,9 @@ from interlock.runtime.orders_check import OrdersCheck
 from interlock.runtime.reconcile import Reconciler
 from interlock.runtime.startup import Startup
 
+# Why a wallet moved, where executions tell the rest.
+TRADED = frozenset({"", "ORDER"})
+
 
 class Listener:
     """One method per thing that a stream tells; ``takes`` finds it by the event's class."""
@@ -62,8 +65,10 @@ class Listener:
             self.fills.fetch(position.instrument, since, delay=settings.fill_grace_ns)
 
     def _balance(self, event: BalanceSeen) -> None:
-        """A sign of life; wallets are compared by the reconciler."""
+        """A sign of life, and of a payment where no trade moved the wallet: it is fetched."""
         self.freshness.user_heard()
+        if event.cause.upper() not in TRADED:
+            self.reconciler.want("payment")
 
     def _payment(self, event: PaymentSeen) -> None:
         self.freshness.user_heard()

@@ -9,7 +9,7 @@ import pytest
 
 from interlock.model.order import OrderSpec, OrderType
 from interlock.model.rows import AdjustmentRow, ReconcileRow, Severity, decode_row
-from interlock.model.venue import Payment, PaymentSeen, VenueFill
+from interlock.model.venue import BalanceSeen, Payment, PaymentSeen, VenueBalance, VenueFill
 from interlock.runtime.settings import SECOND, ForeignPolicy, Settings
 from tests.toy_players import BTC, LOT, T0, Restless
 from tests.toy_world import NONE, World
@@ -141,6 +141,17 @@ def test_funding_is_booked_once_by_its_id() -> None:
     assert world.engine is not None
     assert world.engine.desk.state.wallet == world.venue.wallet
     assert world.engine.reconciler.cash.suspects == {}
+
+
+@pytest.mark.parametrize(("cause", "count"), [("FUNDING_FEE", 1), ("ORDER", 0)])
+def test_a_wallet_that_no_trade_moved_has_its_payments_fetched(cause: str, count: int) -> None:
+    def act(world: World) -> None:
+        balance = VenueBalance(asset="USDT", wallet=world.venue.wallet)
+        world._hear(BalanceSeen(ts_event=world.ts, balance=balance, cause=cause), world._life)
+
+    world = _world(act, settings=msgspec.structs.replace(QUICK, full_every_ns=3_600 * SECOND))
+    reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
+    assert len([r for r in reports if r.scope == "payment"]) == count
 
 
 def test_cash_from_nowhere_is_reported_and_booked() -> None:
