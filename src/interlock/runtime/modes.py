@@ -41,11 +41,11 @@ MODES: dict[str, Mode] = {
         Mode(
             name="shadow",
             events="live streams",
-            venue="none: decisions are compared, nothing is sent",
+            venue="the in-memory exchange; its decisions are compared with the live ones",
             gate="the kernel's limits and the last gate",
             sends=False,
             is_durable=True,
-            needs_lease=False,
+            needs_lease=True,
         ),
         Mode(
             name="live",

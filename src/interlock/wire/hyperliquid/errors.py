@@ -94,3 +94,13 @@ def meaning_of(text: str) -> Meaning:
         if text.startswith(start):
             return meaning
     return _UNKNOWN
+
+
+def table() -> str:
+    """The table as Markdown, one row per text, for the documentation."""
+    lines = ["| text begins with | our code | verdict |", "|---|---|---|"]
+    for start, meaning in _MEANINGS:
+        verdict = "rejected" if meaning.is_refusal else "unknown"
+        lines.append(f"| {start} | {meaning.code} | {verdict} |")
+    lines.append("| anything else | | unknown |")
+    return "\n".join(lines) + "\n"
