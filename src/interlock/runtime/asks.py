@@ -72,6 +72,8 @@ class Asks:
         self.late: OrderedDict[int, Pending] = OrderedDict()
         self._open: dict[str, int] = {}
         self._next = 1
+        # Nothing is overdue before; 0 when nothing is under way.
+        self._ts_due = 0
 
     def start(self, epoch: int) -> None:
         """Number requests from where no earlier process did."""
@@ -85,8 +87,7 @@ class Asks:
 
     def send(self, request: Request, handler: Handler) -> None:
         """Hand out an attempt that passed its gate; its answer goes to the handler."""
-        self.desk.out.requests.append(request)
-        self.pending[request.request_id] = Pending(request, self.desk.ts, "", [handler])
+        self._await(Pending(request, self.desk.ts, "", [handler]))
 
     def ask(
         self, kind: type[Request], handler: Handler, *, since: int | None = None, **parts: Any
@@ -106,10 +107,15 @@ class Asks:
             self.throttled(kind.__name__)
             return False
         request = kind(request_id=self.number(), **parts)
-        self.desk.out.requests.append(request)
-        self.pending[request.request_id] = Pending(request, ts, key, [handler])
+        self._await(Pending(request, ts, key, [handler]))
         self._open[key] = request.request_id
         return True
+
+    def _await(self, pending: Pending) -> None:
+        request, overdue = pending.request, self._ts_overdue(pending)
+        self.desk.out.requests.append(request)
+        self.pending[request.request_id] = pending
+        self._ts_due = min(self._ts_due or overdue, overdue)
 
     def ask_cached(
         self, kind: type[Request], handler: Handler, *, age_ns: int, **parts: Any
@@ -146,9 +152,10 @@ class Asks:
     def due(self) -> None:
         """Give up waiting where an answer is overdue: that is an answer of its own, UNKNOWN."""
         ts = self.desk.ts
-        for number, pending in list(self.pending.items()):
-            if ts < self._ts_overdue(pending):
-                continue
+        if ts < self._ts_due or not self._ts_due:
+            return
+        overdue = [item for item in self.pending.items() if ts >= self._ts_overdue(item[1])]
+        for number, pending in overdue:
             del self.pending[number]
             self._forget(pending)
             pending.is_overdue = True
@@ -163,11 +170,12 @@ class Asks:
             self._measure(missing)
             for handler in pending.handlers:
                 handler(missing, pending)
+        self._ts_due = min(map(self._ts_overdue, self.pending.values()), default=0)
 
     @property
     def wake_ts(self) -> int:
-        """When the oldest question is overdue, 0 when there is none."""
-        return min(map(self._ts_overdue, self.pending.values()), default=0)
+        """When an answer may be overdue, 0 when none is waited for."""
+        return self._ts_due if self.pending else 0
 
     def _ts_overdue(self, pending: Pending) -> int:
         """Until when an answer is waited for: a question is soon asked again, an attempt never."""

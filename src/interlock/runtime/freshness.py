@@ -36,14 +36,19 @@ class Freshness:
             name: StreamState() for name in desk.state.instruments
         }
         self.user = StreamState(is_up=False)
+        # No look is due before; streams that speak only move it on. 0 = not known.
+        self._ts_look = 0
 
     def heard(self, instrument: str, ts: int) -> None:
         """The market stream of an instrument spoke."""
         state = self.market[instrument]
+        if not state.ts_heard:
+            self._ts_look = 0
         state.ts_heard = ts
 
     def changed(self, event: StreamChanged) -> None:
         """A stream came up, went down or was rebuilt."""
+        self._ts_look = 0
         states = [self.user]
         if event.stream is Stream.MARKET:
             name = event.instrument
@@ -82,6 +87,9 @@ class Freshness:
 
     def due(self) -> None:
         """Look at the book by another way where a stream has been silent for half its budget."""
+        if self.desk.ts < self._ts_look:
+            return
+        self._ts_look = 0
         limit = self.desk.settings.market_silence_ns
         for name, state in self.market.items():
             seen = max(state.ts_heard, state.ts_agreed)
@@ -103,6 +111,7 @@ class Freshness:
             return
         state = self.market[request.instrument]
         state.is_asked = False
+        self._ts_look = 0
         mark = self.desk.state.instruments[request.instrument].mark
         if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.content, int):
             return
@@ -125,10 +134,20 @@ class Freshness:
     @property
     def wake_ts(self) -> int:
         """When the next look may be due, 0 when nothing is followed."""
-        half = self.desk.settings.market_silence_ns // 2
-        times = [
-            max(state.ts_heard, state.ts_agreed) + half
-            for state in self.market.values()
-            if state.is_up and state.ts_heard and not state.is_asked
-        ]
+        if not self._ts_look:
+            self._ts_look = self._next_look()
+        return self._ts_look
+
+    def _next_look(self) -> int:
+        """After half the budget there is a look, after all of it the stream is stale."""
+        limit, ts = self.desk.settings.market_silence_ns, self.desk.ts
+        times = []
+        for state in self.market.values():
+            seen = max(state.ts_heard, state.ts_agreed)
+            if not state.is_up or not seen:
+                continue
+            if not state.is_asked:
+                times.append(max(ts, seen + limit // 2 + 1))
+            elif not state.is_stale:
+                times.append(max(ts, seen + limit + 1))
         return min(times, default=0)

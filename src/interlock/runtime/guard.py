@@ -155,12 +155,16 @@ class Guard:
 
     def _clear_orphans(self) -> None:
         """Stops that we placed for a position that is gone."""
-        for track in self.desk.open_tracks():
-            order = self.desk.state.open[track.client_order_id]
-            held = order.owner.positions.get(track.spec.instrument)
+        orphans = []
+        for name, order in self.desk.state.open.items():
+            if order.spec.tag != "protect":
+                continue
+            held, track = order.owner.positions.get(order.spec.instrument), self.desk.track(name)
             is_flat = held is None or not held.quantity
-            if is_flat and order.spec.tag == "protect" and track.cancel is None:
-                self.dispatch.cancel(track.client_order_id)
+            if is_flat and track is not None and track.cancel is None:
+                orphans.append(name)
+        for name in orphans:
+            self.dispatch.cancel(name)
 
     @property
     def wake_ts(self) -> int:
