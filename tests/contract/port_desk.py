@@ -329,7 +329,8 @@ def venue_of(kind: Kind, exchange: StillExchange, *, tls: ssl.SSLContext | None,
     """The adapter of a kind, pointed at the exchange."""
     clock = exchange.machine
     door, keys = exchange.doors[kind.protocol], exchange.keys[0]
-    feeds = Feeds(instruments=(kind.instrument,), books=True, bars=("1m",))
+    wanted = options.pop("instruments", (kind.instrument,))
+    feeds = Feeds(instruments=wanted, books=True, bars=("1m",))
     http = f"https://{HOST}:{door.tls_port}" if kind.tls else door.url
     network = Network(tls=tls, resolver=Loopback()) if kind.tls else Network()
     ws = http.replace("http", "ws", 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from interlock.adapters.connecting import Refusal
 from interlock.model.instrument import InstrumentKind
 from interlock.model.order import OrderStatus, OrderType, TimeInForce
 from interlock.model.venue import (
@@ -392,6 +393,14 @@ def test_an_order_whose_deadline_has_passed_does_not_leave(tell: Tell) -> None:
         assert desk.host.requests == before and desk.orders_there() == []
 
     tell(story)
+
+
+def test_an_instrument_that_is_not_listed_refuses_the_connection(tell: Tell, kind: Kind) -> None:
+    async def story(desk: Desk) -> None:
+        raise AssertionError("nobody may trade what is not listed")
+
+    with pytest.raises(Refusal, match="DOGE"):
+        tell(story, instruments=(f"DOGEUSDT-PERP.{kind.protocol.upper()}",))
 
 
 def test_an_instrument_that_is_not_listed_is_not_sent(tell: Tell) -> None:

@@ -23,7 +23,7 @@ from interlock.ports import Clock, Heard
 from interlock.wire.binance import books, instruments, requests
 from interlock.wire.binance.answers import Judge
 from interlock.wire.binance.fault import WireFault, decoder, ratio
-from interlock.wire.binance.instruments import Fees, Tiers
+from interlock.wire.binance.instruments import Catalog, Fees, Tiers
 from interlock.wire.binance.reading import Links
 from interlock.wire.binance.requests import Dialect, Draft
 from interlock.wire.binance.streams import StreamReader
@@ -102,11 +102,15 @@ class BinanceVenue:
         """Measure the clock, load the instruments, open the streams. Raises Refusal."""
         self._heard = heard
         await self._transport.open()
-        await self.calls.measure_clock()
         try:
+            await self.calls.measure_clock()
             await self._load()
         except WireFault as fault:
+            await self._transport.close()
             raise Refusal(f"the venue's lists do not read: {fault}") from None
+        except Refusal:
+            await self._transport.close()
+            raise
         self._open_feeds()
         self._tasks.run(self._keep_clock())
         if not self._is_public:
@@ -138,39 +142,46 @@ class BinanceVenue:
         self._heard(answer)
 
     async def _load(self) -> None:
-        wanted = self._feeds.instruments
         info = Draft(method="GET", path="/fapi/v1/exchangeInfo", security="open")
-        tiers, fees = await self._load_terms()
+        tiers = await self._load_tiers()
         body = must(info, await self.calls.call(info))
-        catalog = instruments.read_catalog(body, tiers=tiers, fees=fees)
-        listed = {item.instrument.id: item for item in catalog.listed}
-        reasons = dict(catalog.left_out)
-        for name in wanted:
-            found = listed.get(name)
-            if found is None:
-                why = reasons.get(symbol_of(name), "the venue does not list it")
-                raise Refusal(f"{name} cannot be traded here: {why}")
-            if found.status != "TRADING":
-                raise Refusal(f"{name} has status {found.status}; only TRADING takes orders")
-            self._listing.add(found.instrument)
-            await self._load_price(found.instrument)
+        # Before anything is asked about a symbol that may not be there.
+        self._check_listed(instruments.read_catalog(body, tiers=tiers, fees={}))
+        priced = instruments.read_catalog(body, tiers=tiers, fees=await self._load_fees())
+        listed = {item.instrument.id: item.instrument for item in priced.listed}
+        for name in self._feeds.instruments:
+            self._listing.add(listed[name])
+            await self._load_price(listed[name])
 
-    async def _load_terms(self) -> tuple[dict[str, Tiers], dict[str, Fees]]:
-        """Margin tiers and fees of the account; without one, those for nobody in particular."""
-        wanted = self._feeds.instruments
+    async def _load_tiers(self) -> dict[str, Tiers]:
+        """Margin tiers of the account; without one, those for nobody in particular."""
         if self._is_public:
-            return {symbol_of(name): instruments.PUBLIC_TIERS for name in wanted}, {}
+            return {symbol_of(name): instruments.PUBLIC_TIERS for name in self._feeds.instruments}
         brackets = Draft(method="GET", path="/fapi/v1/leverageBracket")
-        tiers = instruments.read_tiers(must(brackets, await self.calls.call(brackets)))
-        fees = {}
-        for name in wanted:
+        return instruments.read_tiers(must(brackets, await self.calls.call(brackets)))
+
+    async def _load_fees(self) -> dict[str, Fees]:
+        """What the account pays; nothing is known without one."""
+        fees: dict[str, Fees] = {}
+        for name in () if self._is_public else self._feeds.instruments:
             parameters = (("symbol", symbol_of(name)),)
             draft = Draft(
                 method="GET", path="/fapi/v1/commissionRate", parameters=parameters, weight=20
             )
             symbol, rates = instruments.read_fees(must(draft, await self.calls.call(draft)))
             fees[symbol] = rates
-        return tiers, fees
+        return fees
+
+    def _check_listed(self, catalog: Catalog) -> None:
+        listed = {item.instrument.id: item for item in catalog.listed}
+        reasons = dict(catalog.left_out)
+        for name in self._feeds.instruments:
+            found = listed.get(name)
+            if found is None:
+                why = reasons.get(symbol_of(name), "the venue does not list it")
+                raise Refusal(f"{name} cannot be traded here: {why}")
+            if found.status != "TRADING":
+                raise Refusal(f"{name} has status {found.status}; only TRADING takes orders")
 
     async def _load_price(self, instrument: Instrument) -> None:
         """The mark, so that what needs a price can leave before the first quote."""

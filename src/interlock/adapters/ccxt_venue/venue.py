@@ -69,7 +69,11 @@ class CcxtVenue:
             self._check_listed(markets)
             await self._measure()
             await self._load_fees(markets)
+        except Refusal:
+            await self.exchange.close()
+            raise
         except errors as error:
+            await self.exchange.close()
             raise Refusal(f"{type(error).__name__}: {error}"[:300]) from error
         self._start(errors)
 

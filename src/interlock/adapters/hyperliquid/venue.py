@@ -105,12 +105,16 @@ class HyperliquidVenue:
         """Measure the clock, load the instruments, open the streams. Raises Refusal."""
         self._heard = heard
         await self._transport.open()
-        await self.calls.measure_clock()
         try:
+            await self.calls.measure_clock()
             await self._load()
             self._check_listed()
         except WireFault as fault:
+            await self._transport.close()
             raise Refusal(f"the venue's lists do not read: {fault}") from None
+        except Refusal:
+            await self._transport.close()
+            raise
         self._teller = UserTeller(heard, since=self.calls.venue_now() - SECOND_NS)
         self._open_feeds()
         self._tasks.run(self._keep_clock())
