@@ -326,3 +326,23 @@ def test_a_funding_rate_is_rounded_on_request_only(catalog: Catalog, tmp_path: P
     report = load(catalog, path, options=options, round_values=True)
     assert report.entry.rounded == 1
     assert catalog.funding(ID).rate.tolist() == [1_000_000, 123_457]
+
+
+def test_a_volume_under_another_name_is_pointed_at(catalog: Catalog, tmp_path: Path) -> None:
+    text = "time,open,high,low,close,Volume BTC,Volume USDT\n" + "".join(
+        f"{(START + row * MINUTE) // 10**6},1,1,1,1,5,5\n" for row in range(3)
+    )
+    report = load(catalog, tmp_path / "bars.csv", text)
+    notes = " ".join(report.notes)
+    assert "of Volume BTC, Volume USDT name the one in base units: --columns volume=COLUMN" in notes
+
+
+def test_a_tick_that_is_coarser_than_the_prices_is_an_error(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    price = "0.000000012"
+    text = OHLC + "".join(
+        f"{(START + row * MINUTE) // 10**6},{price},{price},{price},{price},5\n" for row in range(3)
+    )
+    report = load(catalog, tmp_path / "bars.csv", text)
+    assert {item.code for item in report.findings} >= {"off_tick_price", "coarse_tick"}

@@ -267,7 +267,12 @@ def _off_tick(table: Table, names: tuple[str, ...]) -> list[Finding]:
     def shown(row: int) -> str:
         return " ".join(f"{name} {text(int(table.arrays[name][row]))}" for name in names)
 
-    return where("off_tick_price", table.arrays["ts"], mask=off, detail=shown)
+    found = where("off_tick_price", table.arrays["ts"], mask=off, detail=shown)
+    rule, prices = table.instrument.price_rule, table.arrays[names[-1]]
+    if isinstance(rule, FixedTick):
+        coarse = off & (prices > 0) & (prices < 10 * rule.tick)
+        found += where("coarse_tick", table.arrays["ts"], mask=coarse, detail=shown)
+    return found
 
 
 def off_tick(prices: Integers, instrument: Instrument) -> NDArray[np.bool_]:

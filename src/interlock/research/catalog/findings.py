@@ -87,6 +87,11 @@ _TEXTS: dict[str, tuple[Severity, str, str]] = {
         "a price is no multiple of the tick",
         "check the tick of the instrument; market data may be off it after a tick change",
     ),
+    "coarse_tick": (
+        "error",
+        "a price is less than ten ticks: every order price would be off by a twentieth or more",
+        "import again with the tick of the venue: `interlock data remove ID`, then --tick",
+    ),
     "off_lot_quantity": (
         "info",
         "a quantity is no multiple of the lot",
@@ -105,7 +110,7 @@ _TEXTS: dict[str, tuple[Severity, str, str]] = {
     "zero_volume": (
         "info",
         "nothing was traded in the bar",
-        "none needed: orders do not fill on volume there",
+        "none needed: no order fills there; bars without any volume have no cap",
     ),
     "outlier": (
         "warning",

@@ -104,7 +104,7 @@ def recognize(names: Sequence[str], path: Path, *, hints: Hints) -> Layout:
     return Layout(
         kind=kind,
         fields=used,
-        notes=(*notes, *_absent(kind, used)),
+        notes=(*notes, *_absent(kind, used, names)),
         ignored=tuple(n for n in names if n not in used.values() and n != symbol),
         symbol_column=symbol,
         at_close=bool(notes) and "bid_close" in lowered and kind == "quotes",
@@ -192,9 +192,12 @@ def _special(
     return None
 
 
-def _absent(kind: str, used: Mapping[str, str]) -> tuple[str, ...]:
+def _absent(kind: str, used: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
+    like = [name for name in names if "vol" in name.lower()]
+    hint = f"; of {', '.join(like)} name the one in base units: --columns volume=COLUMN"
     fills = {
-        ("bars", "volume"): "no volume column: volume is stored as 0",
+        ("bars", "volume"): "no volume column: volume is stored as 0, and no run can cap its "
+        f"orders by it{hint if like else ''}",
         ("quotes", "bid_quantity"): "no bid quantity column: stored as 0 (unknown)",
         ("quotes", "ask_quantity"): "no ask quantity column: stored as 0 (unknown)",
         ("trades", "side"): "no side column: the aggressor is stored as 0 (unknown)",
