@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -62,7 +63,10 @@ def run(names: tuple[str, ...], everything: bool, **options: Any) -> None:
     """
     if not names and not everything:
         raise click.UsageError("name scenarios, or ask for --all; `interlock scenario list`")
-    rows = asyncio.run(_run(names, **options))
+    try:
+        rows = asyncio.run(_run(names, **options))
+    except asyncio.CancelledError:
+        raise click.Abort from None
     failed = [row for row in rows if not row.passed]
     if not options["as_json"]:
         told = f"{len(rows) - len(failed)} of {len(rows)} passed"
@@ -79,6 +83,10 @@ async def _run(
     from interlock.scenarios.run import chosen, run_all
 
     items = chosen(names)
+    # Whatever ends this run ends what it started.
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     # A control socket's path must be short, and a failed run is kept where its row says.
     folder = keep if keep is not None else Path(tempfile.mkdtemp(prefix="interlock-"))
     rows: list[Row] = []
