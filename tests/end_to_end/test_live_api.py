@@ -34,6 +34,7 @@ from interlock.live import (
     ShadowTradingConfig,
 )
 from interlock.live.paper import ACCOUNT
+from interlock.live.start import StartError
 from interlock.model.rows import CheckpointRow, IntentRow, ReconcileRow, Severity
 from interlock.venue import listings
 from interlock.venue.local import LocalExchange, Plan
@@ -254,6 +255,20 @@ def test_a_real_account_trades_beside_its_shadow(tmp_path: Path) -> None:
         # What the shadow decided never reached the venue.
         ours = {row.client_order_id for row in rows_of(desk.folder) if isinstance(row, IntentRow)}
         assert {order.client_id for order in sent} <= ours
+
+    at_desk(tmp_path, story)
+
+
+def test_books_of_paper_are_never_those_of_a_venue(tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        paper = LiveTradingEngine(
+            Turns(), PaperBroker(), data_portal=desk.venue(), state_folder=desk.folder
+        )
+        await until(paper, 1)
+        real = LiveTradingEngine(Turns(), desk.venue(), cash=1_000, state_folder=desk.folder)
+        with pytest.raises(StartError, match="kept in mode 'paper', not 'live'"):
+            await real.run(seconds=PATIENCE_S)
+        assert not desk.orders_at_the_venue()
 
     at_desk(tmp_path, story)
 

@@ -56,14 +56,19 @@ import click
     metavar="NAME=VALUE",
     help="A parameter of the strategy; may be repeated.",
 )
-@click.option("--mode", type=click.Choice(["live", "paper", "shadow"]), default="live",
-              show_default=True, help="paper and shadow send nothing: fills are made here.")
+@click.option(
+    "--mode",
+    type=click.Choice(["live", "paper", "shadow"]),
+    default="live",
+    show_default=True,
+    help="paper and shadow send nothing: fills are made here.",
+)
 @click.option("--account", default="main", show_default=True, help="Name of the account here.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Ledger, tape, snapshots and logs.  [default: ./live/ACCOUNT]",
+    help="Ledger, tape, snapshots and logs.  [default: ./live/ACCOUNT, in other modes with -MODE]",
 )
 @click.option(
     "--ledger",

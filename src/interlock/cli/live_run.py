@@ -37,7 +37,7 @@ async def run_live(strategy: str, **options: Any) -> int:
     clock = SystemClock()
     kind = str(options["venue"]).removesuffix("-testnet")
     names = options["instruments"] or (_DEFAULT.get(kind, ""),)
-    folder: Path = options["state"] or Path("live") / options["account"]
+    folder: Path = options["state"] or Path("live") / _folder_name(**options)
     choice = StrategyChoice(
         reference=strategy,
         assignments=options["assignments"],
@@ -78,6 +78,11 @@ async def run_live(strategy: str, **options: Any) -> int:
                 task.cancel()
     tell_report(session, folder, as_json=options["as_json"])
     return 0
+
+
+def _folder_name(*, account: str, mode: str, **_: Any) -> str:
+    """Each mode has its own books: paper money and a venue's do not mix."""
+    return account if mode == "live" else f"{account}-{mode}"
 
 
 def with_remedy(said: str, url: str) -> str:

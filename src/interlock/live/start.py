@@ -120,6 +120,7 @@ async def start(
         setup = _setup(plan, tuple(venue.instruments()))
         snapshots = FolderSnapshots(plan.folder / "snapshots", anchor=ledger.digest_at)
         found = _recover(plan, setup, ledger, snapshots)
+        _check_mode(plan, found.recovered)
         if isinstance(venue, Resumes) and found.recovered.books.ts_opened:
             venue.resume(found.recovered.state)
         tape = FolderTape(plan.folder / "tape", clock=clock, extra=EXTRA_INPUTS)
@@ -140,6 +141,15 @@ async def start(
     driver.begin()
     inlet.open(sink)
     return Started(driver, found.recovered, tuple(makers), found.used_snapshot)
+
+
+def _check_mode(plan: Plan, recovered: Recovered) -> None:
+    before, mode = recovered.books.mode, plan.settings.mode
+    if before and before != mode:
+        raise StartError(
+            f"the ledger {plan.where} was kept in mode {before!r}, not {mode!r}: paper money and a "
+            "venue's do not mix; name another folder with --state, or go on in the old mode"
+        )
 
 
 def _make_folder(folder: Path) -> None:

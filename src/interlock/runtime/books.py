@@ -114,6 +114,8 @@ class Books(msgspec.Struct):
     # Newest execution per instrument, and instruments whose executions came in another order.
     newest: dict[str, tuple[int, int]] = {}
     disordered: dict[str, int] = {}
+    # In which mode these books were kept: paper money is no money of a venue.
+    mode: str = ""
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -248,6 +250,7 @@ def _adjustment(books: Books, row: AdjustmentRow) -> None:
 
 
 def _switch(books: Books, row: StateRow) -> None:
+    books.mode = row.mode or books.mode
     books.switches[row.scope] = (row.state, row.reason)
 
 
