@@ -69,19 +69,19 @@ async def adl(stage: Stage) -> None:
     "funding",
     complaint=20,
     fault="funding is paid while a position is held (the exchange's clock begins just before)",
-    deadline=120,
+    deadline=150,
 )
 async def funding(stage: Stage) -> None:
-    # Funding is paid at 00:00, 08:00 and 16:00; the exchange's clock begins 20 s before.
+    # Funding is paid at 00:00, 08:00 and 16:00; the exchange's clock begins 40 s before.
     day = datetime.fromtimestamp(stage.now(), UTC).replace(hour=0, minute=0, second=0)
-    start = day + timedelta(days=1, seconds=-20)
+    start = day + timedelta(days=1, seconds=-40)
     engine = await _holding(stage, "--start", f"{start:%Y-%m-%dT%H:%M:%S}")
 
     async def is_paid() -> bool:
         books = await stage.exchange.books()
         return any(item.kind == "funding" for item in books.payments)
 
-    await stage.until("funding is paid", is_paid, within=40)
+    await stage.until("funding is paid", is_paid, within=60)
     kept = await stage.settle(engine, within=60)
     booked = sum(count for kind, count in kept.payments.items() if "funding" in kind.lower())
     books = await stage.exchange.books()
