@@ -30,6 +30,10 @@ class Act(msgspec.Struct, frozen=True):
     follow: Callable[[Stage], Awaitable[str]]
 
 
+class Broken(Exception):
+    """What must never happen happened; the text says what."""
+
+
 class Stage:
     """One running demonstration as the acts see it."""
 
@@ -104,19 +108,20 @@ async def _at_the_venue(stage: Stage, name: str) -> int:
 async def _follow_lost_reply(stage: Stage) -> str:
     name, took = await _doubt(stage)
     number = await _at_the_venue(stage, name)
+    if number != 1:
+        raise Broken(f"{name} is {number} times at the venue")
     return (
-        f"{name} was UNKNOWN for {took / 1000:.1f} s, found by asking; "
-        f"{number} order at the venue, no duplicate"
+        f"{name} was UNKNOWN for {took / 1000:.1f} s, until there was evidence; "
+        "1 order at the venue, no duplicate"
     )
 
 
 async def _follow_absent(stage: Stage) -> str:
     name, took = await _doubt(stage)
     number = await _at_the_venue(stage, name)
-    return (
-        f"{name} was UNKNOWN for {took / 1000:.1f} s, until it was proved absent; "
-        f"{number} orders at the venue, never sent again"
-    )
+    if number:
+        raise Broken(f"{name} was called absent and is {number} times at the venue")
+    return f"{name} was UNKNOWN for {took / 1000:.1f} s, until it was proved absent; not sent again"
 
 
 async def _follow_freeze(stage: Stage) -> str:
@@ -154,13 +159,13 @@ async def _follow_twice(stage: Stage) -> str:
 _FREEZE_S = 7.0
 ACTS = (
     Act(
-        "reply to the next order lost, account stream silent",
-        "the reply to the next order is lost, the account stream is silent for 4 s, and queries "
-        "deny the order for 2 s",
+        "reply to the next order lost, account stream 4 s late",
+        "the reply to the next order is lost, the account stream is 4 s late, and queries deny the "
+        "order for 2 s",
         (
             {"fault": "drop_reply", "call": "place", "count": 1},
             {"fault": "hide_order", "call": "place", "delay": "2s", "count": 1},
-            {"fault": "freeze_stream", "stream": "user", "for": "4s"},
+            {"fault": "delay_message", "stream": "user", "delay": "4s", "for": "30s"},
         ),
         _follow_lost_reply,
     ),
@@ -207,12 +212,15 @@ class Story:
         self.now = ""
         self.past: list[str] = []
         self.played = self.survived = 0
+        self.is_playing = False
         self._ts_end = ts_end
         self._told = told
         self._is_shown = is_shown
 
     async def play(self) -> None:
         """Until canceled, or until too little time is left."""
+        # A run that was killed may have left some behind.
+        await self._clear()
         await asyncio.sleep(FIRST_S)
         number = 0
         while self._has_time():
@@ -230,6 +238,7 @@ class Story:
         await asyncio.sleep(WARNING_S)
         self.stage.begin()
         self.played += 1
+        self.is_playing = True
         self.now = act.title
         self._note(FAULT, act.text)
         for rule in act.rules:
@@ -237,13 +246,25 @@ class Story:
         try:
             outcome = await act.follow(self.stage)
             self.survived += 1
+            name, word = SURVIVED, "SURVIVED"
         except TimeoutError:
+            name, word = "FAULT_NOT_SETTLED", "NOT SETTLED"
             outcome = f"not settled within {_PATIENCE_S:g} s"
-        self.now = ""
+        except Broken as error:
+            name, word, outcome = "FAULT_NOT_SURVIVED", "NOT SURVIVED", str(error)
+        self.now, self.is_playing = "", False
         self.past.append(outcome)
-        self._note(SURVIVED, outcome)
-        self._told(f"SURVIVED {outcome}")
+        self._note(name, outcome)
+        self._told(f"{word} {outcome}")
+        await self._clear()
+
+    async def _clear(self) -> None:
         await ask(self.stage.exchange.admin, "/faults", method="DELETE")
+
+    def summary(self) -> str:
+        """How many there were, and what became of them."""
+        text = f"{self.played} injected, {self.survived} survived"
+        return f"{text}, 1 under way at the end" if self.now and self.is_playing else text
 
     def _note(self, name: str, text: str) -> None:
         ts = self.stage.session.clock.now_ns()

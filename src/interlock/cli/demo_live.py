@@ -175,7 +175,7 @@ class Show:
                 more.append(Alarm("FAULT", story.now, "caution"))
             if story.past:
                 footer.append(f"survived: {story.past[-1]}")
-            footer.append(f"{story.played} faults injected, {story.survived} survived")
+            footer.append(f"faults: {story.played} injected, {story.survived} survived")
         left = self._left(status)
         footer.append(f"Ctrl-C: clean shutdown, comparison of the books, report{left}")
         self._display.show(status, more=more, footer=footer)
@@ -199,12 +199,9 @@ class Show:
         page = write(self._session, ended)
         self._tell_books(lines)
         if self._story is not None:
-            story = self._story
-            click.echo(f"{'Faults':<12} {story.played} injected, {story.survived} survived")
+            click.echo(f"{'Faults':<12} {self._story.summary()}")
         tell_summary(ended, page)
-        ledger = summary.near(self._folder / "ledger.sqlite")
-        click.echo(f"{'Ledger':<12} interlock ledger verify --ledger {ledger}")
-        click.echo("\nNext: interlock new my_strategy --form event; README.md, 'Trade'.")
+        click.echo(f"{'Ledger':<12} {summary.near(self._folder / 'ledger.sqlite')}")
         return 0 if lines and all(line.is_equal for line in lines) else 1
 
     async def _compared(self) -> Sequence[Comparison]:
@@ -224,6 +221,7 @@ class Show:
         wrong = [line for line in lines if not line.is_equal]
         if lines and not wrong:
             names = "fills, position, wallet, fees, open orders"
-            click.echo(f"{'Books':<12} equal to the unit: {names}; no order was sent twice")
+            click.echo(f"{'Books':<12} equal to the unit: {names}")
+            click.echo(f"{'Orders':<12} none was sent twice, none is foreign")
         for line in wrong:
             click.echo(f"{'DIFFERENT':<12} {line.what}: {line.ours} here, {line.venue} there")

@@ -38,6 +38,9 @@ _REFUSALS = (
     "interlock.sim.faults.script:ScriptError",
     "interlock.venue.recorded:RecordedError",
     "interlock.adapters.system:LockHeldError",
+    "interlock.adapters.signing:KeyFault",
+    "interlock.cli.demo_exchange:DemoError",
+    "interlock.live.control:NotRunning",
     "interlock.config:ConfigError",
     "interlock.model.instrument:InstrumentError",
     "interlock.model.order:SpecError",
@@ -79,10 +82,11 @@ class Refusals:
             raise click.exceptions.Exit(INTERRUPTED) from None
         if isinstance(error, BrokenPipeError):
             return False
-        if isinstance(error, OSError):
-            raise click.ClickException(_about_file(error)) from error
+        # First what is written for the user: a refusal may be an OSError too.
         if isinstance(error, known_refusals()):
             raise click.ClickException(str(error)) from error
+        if isinstance(error, OSError):
+            raise click.ClickException(_about_file(error)) from error
         return False
 
 

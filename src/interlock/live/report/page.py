@@ -406,7 +406,7 @@ def summary_lines(ended: Ended) -> Iterable[tuple[str, str]]:
     held = [f"{line.quantity} {line.instrument}" for line in status.positions if line.entry]
     yield "Equity", f"{status.equity} {status.currency} ({change} in this session)"
     yield "Position", ", ".join(held) or "flat"
-    yield "Orders", f"{tally.intents:,}: {_ends(tally) or 'none ended'}"
+    yield "Ended", f"{tally.intents:,} orders: {_ends(tally) or 'none'}"
     unknown = made["Unknown orders"]
     if tally.doubts:
         yield "Unknown", f"{unknown.value} for a time, {unknown.note}"
