@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from interlock.live.api import LiveTradingEngine as LiveTradingEngine
+    from interlock.live.api import PaperBroker as PaperBroker
     from interlock.research import synthetic as synthetic
     from interlock.research.backtest import RunOptions as RunOptions
     from interlock.research.catalog import Catalog as Catalog
@@ -28,6 +30,8 @@ _PUBLIC = {
     "BarColumns": ("interlock.strategy.columns", "BarColumns"),
     "Catalog": ("interlock.research.catalog", "Catalog"),
     "Dataset": ("interlock.strategy.columns", "Dataset"),
+    "LiveTradingEngine": ("interlock.live.api", "LiveTradingEngine"),
+    "PaperBroker": ("interlock.live.api", "PaperBroker"),
     "RunOptions": ("interlock.research.backtest", "RunOptions"),
     "Strategy": ("interlock.strategy.api", "Strategy"),
     "TargetStrategy": ("interlock.strategy.api", "TargetStrategy"),
@@ -44,6 +48,8 @@ __all__ = [
     "BarColumns",
     "Catalog",
     "Dataset",
+    "LiveTradingEngine",
+    "PaperBroker",
     "RunOptions",
     "Strategy",
     "TargetStrategy",

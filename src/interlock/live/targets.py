@@ -10,7 +10,10 @@ and one with an endless memory (an exponential mean) differs by what it has forg
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,9 @@ WINDOW_FACTOR = 10
 WINDOW_MOST = 1_000_000
 # More missing bars than this and what came before says nothing any more.
 HOLE_MOST = 10
+MINUTE_NS = 60 * 10**9
+_WARM_UP_BARS = 100
+_ARITHMETIC = (ValueError, LookupError, ArithmeticError, TypeError)
 _NAMES = ("open", "high", "low", "close", "volume")
 
 
@@ -83,6 +89,7 @@ class LiveTarget(Aiming):
         self.window = Window()
         self.first_ready = 0
         self._parameters = strategy.parameter_values()
+        self._traded: Instrument | None = None
 
     def on_start(self) -> None:
         """Refuse a run that a target cannot mean."""
@@ -92,7 +99,15 @@ class LiveTarget(Aiming):
                 f"{type(self.subject).__name__} states a target for one instrument, the run has "
                 f"{len(names)} ({', '.join(names)}); name one, or write an event strategy"
             )
-        self._trades(self.view.instrument())
+        self._traded = self.view.instrument()
+        self._trades(self._traded)
+        self._warm_up()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back a state; the next bar shall not wait for a compiler either."""
+        super().restore(state)
+        if self._traded is not None:
+            self._warm_up()
 
     def on_bar(self, bar: Bar) -> Target | None:
         """One decision; none before every feature is there."""
@@ -112,6 +127,19 @@ class LiveTarget(Aiming):
         if record is None:
             return None
         return self._decide(bar, record)
+
+    def _warm_up(self) -> None:
+        """Compute the features once on bars that do not matter: some compile at their first use."""
+        assert self._traded is not None
+        window = Window()
+        for number in range(_WARM_UP_BARS):
+            price = self._traded.round_price(10_000 + number % 7, up=True)
+            values = (number * MINUTE_NS, price, price + 1, price, price, self._traded.lot)
+            window.add(Bar.of(self._traded, *values))
+        columns = window.columns(self._traded, self.step_ns or MINUTE_NS)
+        # What such bars do to the arithmetic of an author says nothing.
+        with np.errstate(all="ignore"), suppress(StrategyError, *_ARITHMETIC):
+            feature_columns(self.subject, FeatureBars(columns))
 
     def _record(self, instrument: Instrument) -> SimpleNamespace | None:
         """Features and parameters of the newest bar; None while anything is missing."""
