@@ -12,7 +12,7 @@ SOURCES := src tests tools $(wildcard bench examples)
 
 ##@ Use
 .PHONY: run
-run: $(READY) ## Backtest an example on the embedded market and write a report
+run: $(READY) ## Watch a strategy trade on an exchange on this machine, faults included
 	@$(BIN)/interlock demo
 
 ##@ Verify

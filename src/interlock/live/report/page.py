@@ -76,7 +76,7 @@ def render(ended: Ended) -> str:
             headline=headline(ended),
             cards=cards(ended),
             period=f"{text.moment(ended.ts_started)} to {text.moment(status.ts)} UTC",
-            lasted=text.duration(max(0, status.ts - ended.ts_started)),
+            lasted=_lasted(status.ts - ended.ts_started),
             curves=list(_curves(ended)),
             orders=order_rows(tally),
             doubts=[_doubt(item) for item in tally.doubts[-100:]],
@@ -381,11 +381,15 @@ def money(amount: int) -> str:
 
 def grouped(amount: str) -> str:
     """An amount in text with its thousands apart; words stay as they are."""
-    whole, dot, rest = amount.lstrip("-").partition(".")
+    whole, _, rest = amount.lstrip("-").partition(".")
     if not whole.isdigit():
         return amount
     minus = text.MINUS if amount.startswith("-") else ""
-    return f"{minus}{int(whole):,}{dot}{rest}"
+    return f"{minus}{int(whole):,}.{rest:0<2}"
+
+
+def _lasted(length_ns: int) -> str:
+    return f"{length_ns / 1e9:.1f} s" if length_ns < 300 * 10**9 else text.duration(length_ns)
 
 
 def _clock(ts: int) -> str:
@@ -404,7 +408,8 @@ def summary_lines(ended: Ended) -> Iterable[tuple[str, str]]:
     made = {card.title: card for card in cards(ended)}
     change = made["Change"].value.replace(text.MINUS, "-")
     held = [f"{line.quantity} {line.instrument}" for line in status.positions if line.entry]
-    yield "Equity", f"{status.equity} {status.currency} ({change} in this session)"
+    equity = grouped(status.equity)
+    yield "Equity", f"{equity} {status.currency} ({change} in this session)"
     yield "Position", ", ".join(held) or "flat"
     yield "Ended", f"{tally.intents:,} orders: {_ends(tally) or 'none'}"
     unknown = made["Unknown orders"]
