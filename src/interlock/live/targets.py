@@ -10,15 +10,13 @@ and one with an endless memory (an exponential mean) differs by what it has forg
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from interlock.model.instrument import Instrument
+from interlock.model.instrument import FixedTick, Instrument, InstrumentKind
 from interlock.model.market import Bar
 from interlock.research.target_runner import Aiming, FeatureBars, feature_columns
 from interlock.strategy.api import StrategyError, TargetStrategy
@@ -34,6 +32,16 @@ HOLE_MOST = 10
 MINUTE_NS = 60 * 10**9
 _WARM_UP_BARS = 100
 _ARITHMETIC = (ValueError, LookupError, ArithmeticError, TypeError)
+_NOTHING = Instrument(
+    id="WARM-UP.NOWHERE",
+    kind=InstrumentKind.PERPETUAL,
+    base="NOTHING",
+    quote="USDT",
+    price_exponent=2,
+    quantity_exponent=3,
+    price_rule=FixedTick(1),
+    lot=1,
+)
 _NAMES = ("open", "high", "low", "close", "volume")
 
 
@@ -89,7 +97,7 @@ class LiveTarget(Aiming):
         self.window = Window()
         self.first_ready = 0
         self._parameters = strategy.parameter_values()
-        self._traded: Instrument | None = None
+        _warm_up(strategy)
 
     def on_start(self) -> None:
         """Refuse a run that a target cannot mean."""
@@ -99,15 +107,7 @@ class LiveTarget(Aiming):
                 f"{type(self.subject).__name__} states a target for one instrument, the run has "
                 f"{len(names)} ({', '.join(names)}); name one, or write an event strategy"
             )
-        self._traded = self.view.instrument()
-        self._trades(self._traded)
-        self._warm_up()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back a state; the next bar shall not wait for a compiler either."""
-        super().restore(state)
-        if self._traded is not None:
-            self._warm_up()
+        self._trades(self.view.instrument())
 
     def on_bar(self, bar: Bar) -> Target | None:
         """One decision; none before every feature is there."""
@@ -127,19 +127,6 @@ class LiveTarget(Aiming):
         if record is None:
             return None
         return self._decide(bar, record)
-
-    def _warm_up(self) -> None:
-        """Compute the features once on bars that do not matter: some compile at their first use."""
-        assert self._traded is not None
-        window = Window()
-        for number in range(_WARM_UP_BARS):
-            price = self._traded.round_price(10_000 + number % 7, up=True)
-            values = (number * MINUTE_NS, price, price + 1, price, price, self._traded.lot)
-            window.add(Bar.of(self._traded, *values))
-        columns = window.columns(self._traded, self.step_ns or MINUTE_NS)
-        # What such bars do to the arithmetic of an author says nothing.
-        with np.errstate(all="ignore"), suppress(StrategyError, *_ARITHMETIC):
-            feature_columns(self.subject, FeatureBars(columns))
 
     def _record(self, instrument: Instrument) -> SimpleNamespace | None:
         """Features and parameters of the newest bar; None while anything is missing."""
@@ -174,3 +161,15 @@ class LiveTarget(Aiming):
                 f"{type(self.subject).__name__}: no decision after {WINDOW_MOST} bars, some "
                 "feature is never there; run `interlock check` on the strategy"
             )
+
+
+def _warm_up(strategy: TargetStrategy) -> None:
+    """Compute the features once on bars of nothing: some are compiled at their first use."""
+    window = Window()
+    for number in range(_WARM_UP_BARS):
+        price = 10_000 + number % 7
+        bar = Bar.of(_NOTHING, number * MINUTE_NS, price, price + 1, price - 1, price, 1_000)
+        window.add(bar)
+    # What such bars do to the arithmetic of an author says nothing.
+    with np.errstate(all="ignore"), suppress(StrategyError, *_ARITHMETIC):
+        feature_columns(strategy, FeatureBars(window.columns(_NOTHING, MINUTE_NS)))
