@@ -226,6 +226,6 @@ def near(path: Path) -> str:
 
 def live_screen(stack: ExitStack) -> Callable[[Any], None] | None:
     """A screen that shows the state of a live engine until the stack unwinds."""
-    from interlock.ui import terminal
+    from interlock.ui.terminal import screen
 
-    return stack.enter_context(terminal.screen(console()))
+    return stack.enter_context(screen(console()))
