@@ -6,8 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interlock.live.api import LiveTradingEngine as LiveTradingEngine
-    from interlock.live.api import PaperBroker as PaperBroker
     from interlock.research import synthetic as synthetic
     from interlock.research.backtest import RunOptions as RunOptions
     from interlock.research.catalog import Catalog as Catalog
