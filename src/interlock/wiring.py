@@ -10,7 +10,12 @@ from typing import Any
 import msgspec
 
 from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys, Network
-from interlock.adapters.signing import HmacSigner
+from interlock.adapters.ccxt_venue import CcxtConfig, CcxtVenue
+from interlock.adapters.hyperliquid import Endpoints as HyperliquidEndpoints
+from interlock.adapters.hyperliquid import HyperliquidVenue, Wallet
+from interlock.adapters.signing import EthereumSigner, HmacSigner
+from interlock.adapters.storage import Database
+from interlock.adapters.storage.queries import Reader
 from interlock.config import Secrets
 from interlock.live.paper import PaperTerms, PaperVenue
 from interlock.live.start import Entry, Plan
@@ -21,8 +26,12 @@ from interlock.research.loading import Loaded, load_strategy, make, parse_parame
 from interlock.runtime.modes import mode_of
 from interlock.runtime.settings import Settings
 from interlock.strategy.api import STEPS, Strategy
+from interlock.wire.hyperliquid.actions import Identity
 
 BINANCE_TESTNET = Endpoints("https://testnet.binancefuture.com", "wss://fstream.binancefuture.com")
+HYPERLIQUID_TESTNET = HyperliquidEndpoints(
+    "https://api.hyperliquid-testnet.xyz", "wss://api.hyperliquid-testnet.xyz/ws"
+)
 # Steps for which the venue has closed bars of its own; shorter ones are made from trades.
 _VENUE_STEPS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
 
@@ -32,26 +41,58 @@ class WiringError(ValueError):
 
 
 class VenueChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A venue by name, or a local one by its address (``http://127.0.0.1:PORT``)."""
+    """A venue by name, or a local one by its address (``http://127.0.0.1:PORT``).
+
+    ``client_order_ids`` are those of earlier runs, for a venue that knows orders by a digest of
+    their ids only; ``ids_in`` reads them from a ledger.
+    """
 
     name: str = "binance"
     url: str = ""
     authority: Path | None = None
     conditional_path: bool = True
+    client_order_ids: tuple[str, ...] = ()
 
 
 def venue_of(
     choice: VenueChoice, secrets: Secrets, feeds: Feeds, *, clock: Clock, mode: str = "live"
 ) -> Venue:
-    """The adapter of a choice, with keys from the environment; paper needs none."""
+    """The adapter of a choice, with keys from the environment; paper needs none on Binance."""
+    sends = mode_of(mode).sends
     if choice.name in ("binance", "binance-testnet"):
-        if mode_of(mode).sends and not (secrets.key and secrets.secret):
+        if sends and not (secrets.key and secrets.secret):
             raise WiringError(
                 "no keys for Binance: set INTERLOCK_KEY and INTERLOCK_SECRET in the environment; "
                 "`interlock venue` prints those of a local account, --mode paper needs none"
             )
         return _binance(choice, secrets, feeds, clock)
-    raise WiringError(f"venue {choice.name!r} is not known; there are: binance, binance-testnet")
+    if choice.name in ("hyperliquid", "hyperliquid-testnet"):
+        if not secrets.wallet_key:
+            raise WiringError(
+                "no key for Hyperliquid: set INTERLOCK_WALLET_KEY in the environment; "
+                "`interlock venue --protocol hyperliquid` prints that of a local account"
+            )
+        return _hyperliquid(choice, secrets, feeds, clock)
+    if choice.name.startswith("ccxt:"):
+        config = CcxtConfig(
+            exchange_id=choice.name.removeprefix("ccxt:"), key=secrets.key, secret=secrets.secret
+        )
+        return CcxtVenue(config, feeds, clock=clock, network=Network(_context(choice.authority)))
+    raise WiringError(
+        f"venue {choice.name!r} is not known; there are: binance, binance-testnet, hyperliquid, "
+        "hyperliquid-testnet, ccxt:ID"
+    )
+
+
+def ids_in(where: str) -> tuple[str, ...]:
+    """Every client order id that a ledger knows, none where there is no ledger yet."""
+    if not Database(where).exists:
+        return ()
+    reader = Reader(where)
+    try:
+        return tuple(name for name, _ in reader.registry())
+    finally:
+        reader.close()
 
 
 def in_mode(mode: str, venue: Venue, *, cash: int, clock: Clock) -> Venue:
@@ -73,6 +114,24 @@ def _binance(choice: VenueChoice, secrets: Secrets, feeds: Feeds, clock: Clock) 
         clock=clock,
         network=Network(_context(choice.authority)),
     )
+
+
+def _hyperliquid(
+    choice: VenueChoice, secrets: Secrets, feeds: Feeds, clock: Clock
+) -> HyperliquidVenue:
+    signer = EthereumSigner(secrets.wallet_key)
+    is_mainnet = choice.name == "hyperliquid" and not choice.url
+    endpoints = HyperliquidEndpoints() if is_mainnet else HYPERLIQUID_TESTNET
+    if choice.url:
+        plain = choice.url.rstrip("/")
+        endpoints = HyperliquidEndpoints(plain, "ws" + plain.removeprefix("http") + "/ws")
+    wallet = Wallet(
+        identity=Identity(address=signer.address, is_mainnet=is_mainnet),
+        signer=signer,
+        client_order_ids=choice.client_order_ids,
+    )
+    network = Network(_context(choice.authority))
+    return HyperliquidVenue(endpoints, wallet, feeds, clock=clock, network=network)
 
 
 def _context(authority: Path | None) -> ssl.SSLContext | None:

@@ -19,7 +19,15 @@ from interlock.live.report import Ended, ended_of, summary_lines, write
 from interlock.live.session import Session
 from interlock.ports import LedgerFault
 from interlock.runtime.settings import Settings
-from interlock.wiring import StrategyChoice, VenueChoice, feeds_of, in_mode, plan_of, venue_of
+from interlock.wiring import (
+    StrategyChoice,
+    VenueChoice,
+    feeds_of,
+    ids_in,
+    in_mode,
+    plan_of,
+    venue_of,
+)
 
 _DEFAULT = {"binance": "BTCUSDT-PERP.BINANCE", "hyperliquid": "BTC-PERP.HYPERLIQUID"}
 # What a venue says of keys and names, and what helps.
@@ -53,6 +61,7 @@ async def run_live(strategy: str, **options: Any) -> int:
             url=options["url"],
             authority=options["authority"],
             conditional_path=options["protocol_version"] == "algo",
+            client_order_ids=ids_in(plan.where) if kind == "hyperliquid" else (),
         ),
         config.secrets(),
         feeds_of(names, options["timeframe"]),
