@@ -127,6 +127,24 @@ class Meter:
             if self.is_on:
                 self.rss.append(resident())
 
+    def figures(self) -> dict[str, Any]:
+        """What was measured since it was switched on."""
+        lags, gate = self.driver.lags, self.driver.engine.gate
+        return {
+            "rss_mb_each_10s": [round(size / 1e6, 1) for size in self.rss[::10]],
+            "loop_lag_ms": quantiles(self.lags),
+            "tick_to_send_ms": quantiles(list(lags.sent)),
+            "commit_ms": quantiles(list(lags.committed)),
+            "step_cpu_us": {name: _microseconds(took) for name, took in sorted(self.steps.items())},
+            "refusals": gate.refusals,
+            "fault": str(self.driver.fault or ""),
+        }
+
+
+def _microseconds(took: list[int]) -> dict[str, float]:
+    found = quantiles(took)
+    return {key: round(value * (1 if key == "count" else 1_000), 1) for key, value in found.items()}
+
 
 def resident() -> int:
     """Resident memory of this process, bytes."""
@@ -183,20 +201,8 @@ async def main(job: Job) -> dict[str, Any]:
         "cpu_share": (after[2] - before[2]) / job.seconds,
         "rss_mb_before": before[3] / 1e6,
         "rss_mb_after": resident() / 1e6,
-        "rss_mb_each_10s": [round(size / 1e6, 1) for size in meter.rss[::10]],
-        "loop_lag_ms": quantiles(meter.lags),
-        "tick_to_send_ms": quantiles(list(driver.lags.sent)),
-        "commit_ms": quantiles(list(driver.lags.committed)),
-        "step_cpu_us": {
-            name: {
-                key: round(value * (1 if key == "count" else 1_000), 1)
-                for key, value in quantiles(took).items()
-            }
-            for name, took in sorted(meter.steps.items())
-        },  # fmt: skip
+        **meter.figures(),
         "facts": dict(counts.most_common(12)),
-        "refusals": driver.engine.gate.refusals,
-        "fault": str(driver.fault or ""),
     }
     driver.abandon()
     await asyncio.wait([running], timeout=30)
