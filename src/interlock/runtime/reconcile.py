@@ -37,6 +37,7 @@ from interlock.runtime.orders_check import OrdersCheck
 
 HISTORY = 4096
 TRIES_MAX = 16
+RECONNECT = "reconnect"
 
 
 class Round(msgspec.Struct):
@@ -94,12 +95,18 @@ class Reconciler:
             name: deque(maxlen=HISTORY) for name in self.desk.state.instruments
         }
         self._opening: dict[str, int] = {}
+        self._ts_begun = 0
 
     # When.
     def want(self, scope: str) -> None:
-        """Compare everything as soon as possible, for a reason of its own."""
+        """Compare everything as soon as possible, for a reason of its own.
+
+        A stream that comes and goes asks again and again; its rounds keep apart, so that they
+        leave some of the rate budget to the one that counts.
+        """
         self.wanted = scope
-        self.ts_full = 0
+        apart = self._ts_begun + self.desk.settings.reconnects_apart_ns
+        self.ts_full = apart if scope == RECONNECT and self._ts_begun else 0
 
     def due(self) -> None:
         """Begin a round when its time has come and none is under way."""
@@ -123,6 +130,7 @@ class Reconciler:
             self.round.waiting[part] = None
             self._ask(self.round, part)
         if scope != "orders":
+            self._ts_begun = ts
             self.fills.backfill()
             self.ts_full = ts + settings.full_every_ns
             self.wanted = ""

@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orders_every_ns: int = 30 * SECOND
     full_every_ns: int = 300 * SECOND
     doubtful_every_ns: int = 5 * SECOND
+    reconnects_apart_ns: int = 2 * SECOND
     confirmations: int = 2
     cash_tolerance: int = 1_000_000
     # The fence.

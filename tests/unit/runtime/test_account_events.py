@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 import pytest
 
 from interlock.model.order import OrderSpec, OrderType
 from interlock.model.rows import AdjustmentRow, ReconcileRow, Severity, decode_row
-from interlock.model.venue import BalanceSeen, Payment, PaymentSeen, VenueBalance, VenueFill
+from interlock.model.venue import (
+    BalanceSeen,
+    Payment,
+    PaymentSeen,
+    Stream,
+    StreamChanged,
+    VenueBalance,
+    VenueFill,
+)
 from interlock.runtime.settings import SECOND, ForeignPolicy, Settings
 from tests.toy_players import BTC, LOT, T0, Restless
 from tests.toy_world import NONE, World
@@ -152,6 +161,24 @@ def test_a_wallet_that_no_trade_moved_has_its_payments_fetched(cause: str, count
     world = _world(act, settings=msgspec.structs.replace(QUICK, full_every_ns=3_600 * SECOND))
     reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
     assert len([r for r in reports if r.scope == "payment"]) == count
+
+
+def test_a_stream_that_comes_and_goes_leaves_its_rounds_apart() -> None:
+    def act(world: World) -> None:
+        for number in range(10):
+            world.at(world.ts + number * SECOND // 4, _flap, world)
+
+    world = _world(act, settings=msgspec.structs.replace(QUICK, full_every_ns=3_600 * SECOND))
+    reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
+    begun = [r.ts_event - r.took_ns for r in reports if r.scope == "reconnect"]
+    assert 2 <= len(begun) <= 3
+    assert all(later - first >= 2 * SECOND for first, later in pairwise(begun))
+
+
+def _flap(world: World) -> None:
+    for is_up in (False, True):
+        event = StreamChanged(ts_event=world.ts, stream=Stream.USER, is_up=is_up)
+        world._hear(event, world._life)
 
 
 def test_cash_from_nowhere_is_reported_and_booked() -> None:
