@@ -99,9 +99,7 @@ def manual_trade(state: VenueState, account: Account, ticket: OrderTicket) -> Or
     return place(state, account, ticket)
 
 
-def fill_part(
-    state: VenueState, account: Account, market: Market, parts: int
-) -> Order | Refused:
+def fill_part(state: VenueState, account: Account, market: Market, parts: int) -> Order | Refused:
     """Somebody takes a share (``parts`` of 1e-6) of the account's oldest resting order.
 
     Everything that stands before it in the queue is taken too, as a real trade would.
