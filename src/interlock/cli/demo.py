@@ -55,7 +55,8 @@ def demo(
         return
     import uvloop
 
-    from interlock.cli.demo_live import DemoPlan, run_demo
+    from interlock.cli.demo_exchange import DemoPlan
+    from interlock.cli.demo_run import run_demo
 
     if seconds is None:
         seconds = 0.0 if sys.stdout.isatty() else UNATTENDED_S

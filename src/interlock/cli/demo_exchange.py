@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,20 @@ _LOOK_S = 1.0
 _READY_S = 30.0
 _END_S = 5.0
 _ASK_S = 5.0
-_LOCK, _FACTS = "lock", "exchange.json"
+_LOCK, _FACTS, _LOG = "lock", "exchange.json", "exchange.log"
 
 
 class DemoError(RuntimeError):
     """The demonstration cannot begin; the text says why and what to do."""
+
+
+class DemoPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show. ``seconds`` 0: until somebody ends it."""
+
+    folder: Path
+    seconds: float
+    has_faults: bool = True
+    seed: int = 1
 
 
 class Exchange(msgspec.Struct, kw_only=True):
@@ -71,13 +81,12 @@ async def find(folder: Path) -> Exchange | None:
     return kept
 
 
-async def open_exchange(folder: Path, run: str, *, seed: int) -> Exchange:
-    """Start the exchange on free ports and wait until it is ready."""
-    log = folder / "exchange.log"
+async def launch(folder: Path, *, seed: int) -> Process:
+    """Start the process of the exchange, on free ports."""
     options = ["--json", "--quiet", "--port", "0", "--admin-port", "0"]
     command = [sys.executable, "-c", _CHILD, str(folder / _LOCK), "venue", *options]
-    with log.open("ab") as errors:
-        child = await asyncio.create_subprocess_exec(
+    with (folder / _LOG).open("ab") as errors:
+        return await asyncio.create_subprocess_exec(
             *command,
             *("--account", ACCOUNT, "--seed", str(seed)),
             stdin=subprocess.DEVNULL,
@@ -85,19 +94,29 @@ async def open_exchange(folder: Path, run: str, *, seed: int) -> Exchange:
             stderr=errors,
             start_new_session=True,
         )
+
+
+async def ready(folder: Path, child: Process, run: str) -> Exchange:
+    """Wait until the exchange says where it is."""
     assert child.stdout is not None
     try:
         line = await asyncio.wait_for(child.stdout.readline(), _READY_S)
         facts = msgspec.json.decode(line)
     except (TimeoutError, msgspec.DecodeError):
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
+        end(child)
+        log = folder / _LOG
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         said = last[0] if last else "it said nothing"
         raise DemoError(f"the exchange did not start: {said}; more is in {log}") from None
     made = Exchange(pid=child.pid, run=run, facts=facts)
     write_atomically(folder / _FACTS, msgspec.json.encode(made))
     return made
+
+
+def end(child: Process) -> None:
+    """End a process that nobody trades on yet."""
+    with contextlib.suppress(ProcessLookupError):
+        child.kill()
 
 
 async def close_exchange(folder: Path, exchange: Exchange) -> None:

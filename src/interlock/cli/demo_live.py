@@ -1,34 +1,22 @@
-"""The demonstration from the first process to the last line."""
+"""The demonstration's session: its screen, its faults, and the comparison at the end."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import click
-import msgspec
 
 from interlock.adapters.storage import prepare, read_rows
 from interlock.adapters.system import SystemClock
 from interlock.cli import summary
 from interlock.cli.demo_books import compare
-from interlock.cli.demo_exchange import (
-    ACCOUNT,
-    Exchange,
-    ask,
-    close_exchange,
-    find,
-    held,
-    open_exchange,
-)
+from interlock.cli.demo_exchange import ACCOUNT, DemoPlan, Exchange, ask
 from interlock.cli.demo_faults import Stage, Story
-from interlock.cli.errors import INTERRUPTED
 from interlock.cli.live_run import tell_summary
 from interlock.config import Secrets
 from interlock.live.report import Comparison, ended_of, write
@@ -44,53 +32,12 @@ INSTRUMENT = "BTCUSDT-PERP.BINANCE"
 CASH = 100_000
 
 
-class DemoPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to show. ``seconds`` 0: until somebody ends it."""
-
-    folder: Path
-    seconds: float
-    has_faults: bool = True
-    seed: int = 1
-
-
-async def run_demo(plan: DemoPlan) -> int:
-    """Start the exchange, trade, end, compare. 0 when the books are equal."""
-    with held(plan.folder), ExitStack() as stack:
-        watch = summary.Stopwatch()
-        task = asyncio.current_task()
-        assert task is not None
-        # Until the engine listens for signals itself.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        exchange = await _exchange(plan)
-        try:
-            show = Show(plan, exchange, watch)
-            return await show.run(stack)
-        except asyncio.CancelledError:
-            click.echo("\nInterrupted before anything was traded.", err=True)
-            return INTERRUPTED
-        finally:
-            await close_exchange(plan.folder, exchange)
-
-
-async def _exchange(plan: DemoPlan) -> Exchange:
-    found = await find(plan.folder)
-    if found is not None:
-        click.echo(f"[1/3] The exchange of a run that was killed still trades at {found.url}.")
-        return found
-    click.echo("[1/3] Starting an exchange on this machine, with a market and an account.")
-    now = datetime.fromtimestamp(SystemClock().now_ns() / 1e9, UTC)
-    made = await open_exchange(plan.folder, f"{now:%Y%m%d-%H%M%S}", seed=plan.seed)
-    click.echo(f"      {made.url}, books and faults at {made.admin}")
-    return made
-
-
 class Show:
     """One session on an exchange, with its screen and its faults."""
 
-    def __init__(self, plan: DemoPlan, exchange: Exchange, watch: summary.Stopwatch) -> None:
+    def __init__(self, plan: DemoPlan, exchange: Exchange) -> None:
         self._plan = plan
         self._exchange = exchange
-        self._watch = watch
         self._clock = SystemClock()
         self._console = summary.console()
         self._display: Display | None = None
