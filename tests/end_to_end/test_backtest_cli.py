@@ -373,8 +373,8 @@ def test_a_terminal_shows_progress_with_prints_above_it(home: Path) -> None:
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor comes back"
 
 
-def test_without_a_terminal_the_demo_ends_by_itself_with_reports(home: Path) -> None:
-    done = program("demo")
+def test_the_backtests_of_the_demo_end_by_themselves_with_reports(home: Path) -> None:
+    done = program("demo", "--backtest")
     assert done.returncode == 0, done.stderr
     shown = done.stdout.decode()
     assert "\x1b" not in shown
