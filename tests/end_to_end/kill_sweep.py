@@ -121,7 +121,12 @@ def run_point(
         outcome.lives += 1
     outcome.seconds = time.monotonic() - started
     if code:
-        outcome.faults = [f"exit {code}: {(folder / 'errors.txt').read_text()[-1500:]}"]
+        died = folder / f"died-{outcome.point}.txt"
+        outcome.label = died.read_text() if died.exists() else ""
+        outcome.faults = [
+            f"exit {code}: {(folder / 'errors.txt').read_text()[-500:]}",
+            (folder / "facts.txt").read_text()[-3_000:],
+        ]
         return outcome
     ended = msgspec.json.decode((folder / "ended.json").read_bytes(), type=Ended)
     died = folder / f"died-{outcome.point}.txt"

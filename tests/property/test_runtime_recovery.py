@@ -45,6 +45,18 @@ def test_a_snapshot_and_the_rest_give_the_state_back() -> None:
         assert snapshot.dump(found.state) == own
 
 
+def test_the_market_after_rows_that_were_lost_reaches_nobody() -> None:
+    for seed in range(1, 5):
+        world = World(seed, faults=Faults(crash=0.0), snapshots=0.0).run()
+        for length in range(1, len(world.rows), 7):
+            rows = world.rows[:length]
+            until = [entry for entry in world.tape if entry[0] <= length]
+            found = recover(world.setup(), rows=rows, tape=world.tape)
+            wanted = recover(world.setup(), rows=rows, tape=until)
+            assert found.market == wanted.market == len(until)
+            assert snapshot.dump(found.state) == snapshot.dump(wanted.state)
+
+
 def test_a_damaged_snapshot_is_refused() -> None:
     world = World(1, faults=Faults(crash=0.0), snapshots=0.1).run()
     assert world.kept is not None

@@ -124,6 +124,8 @@ async def start(
         if isinstance(venue, Resumes) and found.recovered.books.ts_opened:
             venue.resume(found.recovered.state)
         tape = FolderTape(plan.folder / "tape", clock=clock, extra=EXTRA_INPUTS)
+        # The first event of this run's segment says which row it began after.
+        tape.write(found.recovered.seq, LeaseChanged(clock.now_ns(), lease))
         engine = Engine(found.setup, found.recovered, lease)
         undo.pop_all()
     doors = Doors(

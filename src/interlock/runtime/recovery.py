@@ -27,6 +27,7 @@ from interlock.runtime.budget import Rate
 from interlock.runtime.desk import enter_epoch, take_event
 from interlock.runtime.ids import parse
 from interlock.runtime.settings import Settings
+from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
 
 
@@ -112,11 +113,16 @@ def recover(
         snapshot.load(found.state, data.kernel)
         found.books, found.seq = data.books, data.seq
         enter_epoch(found.state, setup.settings.tag, max(1, found.books.epoch))
-    market = (entry for entry in tape if entry[0] >= found.seq)
+    market = (entry for entry in tape if entry[0] >= found.seq and not _is_marker(entry[1]))
     _merge(found, setup, rows, market)
     found.state.facts.clear()
     found.state.effects.clear()
     return found
+
+
+def _is_marker(event: Any) -> bool:
+    """What only says where in the tape an engine began."""
+    return type(event) is LeaseChanged
 
 
 def _merge(
@@ -133,7 +139,8 @@ def _merge(
         _fold(found, setup, decode_row(stored.row))
         found.seq = stored.seq
         found.rows += 1
-    while entry is not None:
+    # What came after a row that never became durable did not happen.
+    while entry is not None and entry[0] <= found.seq:
         _step(found, entry[1])
         found.market += 1
         entry = next(market, None)

@@ -152,6 +152,16 @@ def test_a_new_tape_goes_on_after_the_old_one(tmp_path: Path) -> None:
     assert [seq for seq, _ in TapeReader(tmp_path).read()] == list(range(10))
 
 
+def test_what_came_after_rows_that_a_crash_took_never_was(tmp_path: Path) -> None:
+    # Rows 4 and 5 of the first run never became durable; the second begins after row 3.
+    for seqs in ((1, 2, 3, 4, 5), (3, 4, 6)):
+        tape = _tape(tmp_path)
+        for seq in seqs:
+            tape.write(seq, _quote(seq + 100 * seqs[0]))
+        tape.close()
+    assert [seq for seq, _ in TapeReader(tmp_path).read()] == [1, 2, 3, 3, 4, 6]
+
+
 def test_a_block_cut_by_a_crash_is_left_out_and_told(tmp_path: Path) -> None:
     tape = _tape(tmp_path)
     for number in range(5):

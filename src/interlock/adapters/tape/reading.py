@@ -37,11 +37,13 @@ class TapeReader:
         """Events that came after the ledger's row ``after``, each with the row it came after."""
         self.findings = []
         decoder = Decoder(self._known)
-        for path in self._segments(after):
+        paths = self._segments(after)
+        limits = _limits(paths)
+        for path, limit in zip(paths, limits, strict=True):
             for batch in self._batches(path):
                 for seq, stream, values in batch:
                     event = decoder.decode(stream, values)
-                    if seq >= after:
+                    if after <= seq <= limit:
                         yield seq, event
 
     def _segments(self, after: int) -> list[Path]:
@@ -49,7 +51,7 @@ class TapeReader:
         paths = sorted(self._folder.glob(PATTERN))
         first = 0
         for index, path in enumerate(paths):
-            if int(path.stem.rsplit("-", 1)[1]) < after:
+            if _first_seq(path) < after:
                 first = index
         return paths[first:]
 
@@ -100,6 +102,23 @@ class TapeReader:
             f"{lost} bytes are left out"
         )
         return len(data)
+
+
+def _first_seq(path: Path) -> int:
+    return int(path.stem.rsplit("-", 1)[1])
+
+
+def _limits(paths: list[Path]) -> list[int]:
+    """The last row whose events count, by segment.
+
+    A crash leaves events that came after rows which never became durable. The next engine begins
+    its segment at the last durable row: what an earlier segment holds beyond that never was.
+    """
+    limits, limit = [], 1 << 62
+    for path in reversed(paths):
+        limits.append(limit)
+        limit = min(limit, _first_seq(path))
+    return limits[::-1]
 
 
 def merged(
