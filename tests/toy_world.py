@@ -133,6 +133,8 @@ class World:
         setup = self.setup()
         after = 0 if self.kept is None else self.kept[0]
         rows = [row for row in self.rows if row.seq > after]
+        # As a tape's reader does it: what came after rows that the crash took never was.
+        self.tape = [entry for entry in self.tape if entry[0] <= len(self.rows)]
         found = recover(
             setup, kept=None if self.kept is None else self.kept[1], rows=rows, tape=self.tape
         )
