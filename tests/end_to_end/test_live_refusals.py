@@ -91,7 +91,7 @@ def test_nobody_listens_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["pulse", "--instrument", "FOOUSDT-PERP.BINANCE"], ["-1121", "--instrument"]),
+        (["pulse", "--instrument", "FOOUSDT-PERP.BINANCE"], ["does not list it", "--instrument"]),
         (["nosuch"], ["'nosuch'", "names no strategy"]),
         (["ma_cross"], ["MaCross", "--timeframe"]),
         (["pulse", "--timeframe", "7s"], ["'7s'", "5s"]),

@@ -35,6 +35,7 @@ _REMEDIES = (
     ("-2015", "check INTERLOCK_KEY, its permissions and the addresses it may be used from"),
     ("-2014", "check INTERLOCK_KEY: it is no key of this venue"),
     ("-1022", "check INTERLOCK_SECRET: it does not belong to INTERLOCK_KEY"),
+    ("cannot be traded here", "check --instrument: it is named like BTCUSDT-PERP.BINANCE"),
     ("-1121", "check --instrument: it is named like BTCUSDT-PERP.BINANCE"),
 )
 _CURRENCY = {"binance": "USDT", "hyperliquid": "USDC"}
