@@ -1,5 +1,7 @@
 """S1 over 10,000,000 bars through the kernel: the peak against the columns it used."""
 
+import numba  # noqa: F401 - what a long run imports belongs to the baseline
+
 from bench import workloads
 from bench.interlock_runs.workbench import BARS, VERSION, CrossSigns, bar_set
 from bench.measure import Stopwatch, emit, peak_rss_mb
