@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlock.kernel.restore import BASIS
 from interlock.model.order import OrderSpec, OrderStatus
-from interlock.model.rows import FillRow, IntentRow, ReconcileRow, Severity, StoredRow, decode_row
+from interlock.model.rows import (
+    FillRow,
+    IntentRow,
+    PaymentRow,
+    ReconcileRow,
+    Severity,
+    StoredRow,
+    decode_row,
+)
 from interlock.model.venue import PlaceRequest
 from interlock.runtime.engine import Engine
 from interlock.runtime.ids import parse
@@ -116,6 +125,13 @@ class Truth:
         decoded = [decode_row(row.row) for row in rows]
         applied = [row.fill for row in decoded if isinstance(row, FillRow)]
         equal("I6 fills", sorted(map(_key, applied)), sorted(map(_key, venue.fills)))
+        basis = [
+            row.payment.amount
+            for row in decoded
+            if isinstance(row, PaymentRow) and row.payment.kind == BASIS
+        ]
+        told = sum(row.realized for row in decoded if isinstance(row, FillRow)) + sum(basis)
+        equal("I12 realized", told, state.instruments[BTC.id].net.realized)
         unknown = [o for o in state.open.values() if o.status is OrderStatus.UNKNOWN]
         equal("I25 unknown", unknown, [])
         reports = [row for row in decoded if isinstance(row, ReconcileRow)]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from interlock.kernel.external import EXTERNAL
+from interlock.kernel.positions import Position
 from interlock.kernel.restore import cause_of, fee_of
 from interlock.kernel.state import Order
 from interlock.model.rows import FillRow, StateRow
@@ -110,6 +111,7 @@ class Fills:
             strategy=order.owner.name,
             position_after=after - (fee if asset == slot.instrument.base else 0),
             account=desk.settings.account,
+            realized=_realized(slot.net, order.spec.side * fill.quantity, fill.price),
             reference=reference or fill.price,
             source=source,
             is_late=not order.is_open,
@@ -143,6 +145,7 @@ class Fills:
             strategy="" if owner == EXTERNAL else owner,
             position_after=slot.net.quantity + signed,
             account=desk.settings.account,
+            realized=_realized(slot.net, signed, fill.price),
             source=source,
         )
         desk.apply(row)
@@ -269,3 +272,10 @@ class Fills:
         """When the next question is due, 0 when none is."""
         times = [want.ts_next for want in self.fetches.values() if not want.asked]
         return min(times, default=0)
+
+
+def _realized(net: Position, signed_quantity: int, price: int) -> int:
+    """What an execution will realize on the account's position, in money units; nothing changes."""
+    probe = Position(net.instrument)
+    probe.quantity, probe.cost = net.quantity, net.cost
+    return probe.fill(signed_quantity, price)

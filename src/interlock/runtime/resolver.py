@@ -59,7 +59,9 @@ class Resolver:
         doubt = self.doubts.get(client_order_id)
         if doubt is None:
             self.doubts[client_order_id] = Doubt(why, ts, ts + first, first)
-            self.desk.tell("ORDER_DOUBT", client_order_id, why, level="WARNING")
+            # A cancel that met a filled order is asked about too, and is nothing to worry about.
+            level = "INFO" if why == "cancel" else "WARNING"
+            self.desk.tell("ORDER_DOUBT", client_order_id, why, level=level)
             return
         # A new reason starts the proof anew: what was not found before says nothing about it.
         doubt.why = f"{doubt.why}, {why}" if why not in doubt.why else doubt.why
