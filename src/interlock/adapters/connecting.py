@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -30,3 +33,16 @@ class Feeds(msgspec.Struct, frozen=True, kw_only=True):
     trades: bool = True
     books: bool = False
     bars: tuple[str, ...] = ()
+
+
+async def try_to_measure(measure: Callable[[], Awaitable[None]]) -> None:
+    """Measure the venue's clock; without a sample the bound on the error grows until one comes."""
+    with suppress(Refusal):
+        await measure()
+
+
+async def keep_measuring(measure: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Measure the venue's clock at intervals, for as long as the connection is wanted."""
+    while True:
+        await asyncio.sleep(every_s)
+        await try_to_measure(measure)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from interlock.adapters.connecting import Refusal
@@ -48,12 +46,6 @@ class Calls:
         self._clock = clock
         self._keys = keys
         self.offset = Offset()
-        self.used_weight = 0
-        self.order_count = 0
-
-    def renew(self, judge: Judge, dialect: requests.Dialect) -> None:
-        """Judge and write by another list of instruments."""
-        self._judge, self._dialect = judge, dialect
 
     async def answer(self, request: Request) -> Answer:
         """The answer to one request, whatever happens on the way."""
@@ -80,7 +72,6 @@ class Calls:
         reply = await self._transport.exchange(request, timeout_s=self._timeout_s)
         if reply.ending is not Ending.ANSWERED:
             raise Refusal(f"{draft.method} {draft.path}: {reply.reason}")
-        self._count(reply.headers)
         return Reply(status=reply.status, body=reply.body, headers=reply.headers)
 
     async def measure_clock(self, samples: int = SAMPLES) -> None:
@@ -100,7 +91,6 @@ class Calls:
         reply = await self._transport.exchange(signed, timeout_s=self._timeout_s)
         seen = self._clock.now_ns()
         if reply.ending is Ending.ANSWERED:
-            self._count(reply.headers)
             found = Reply(status=reply.status, body=reply.body, headers=reply.headers)
             if isinstance(request, TimeQuery):
                 self._learn_time(request, found, sent=sent, seen=seen)
@@ -120,15 +110,6 @@ class Calls:
         judged = self._judge.judge(request, [reply], ts=seen)
         if isinstance(judged, Answer) and judged.verdict is Verdict.ACCEPTED:
             self.offset.take(sent=sent, seen=seen, venue=judged.ts_venue)
-
-    def _count(self, headers: Mapping[str, str]) -> None:
-        for name, field in (
-            ("x-mbx-used-weight-1m", "used_weight"),
-            ("x-mbx-order-count-1m", "order_count"),
-        ):
-            text = headers.get(name, "")
-            if text.isascii() and text.isdigit():
-                setattr(self, field, int(text))
 
     def _unanswered(self, request: Request, verdict: Verdict, reason: str) -> Answer:
         return Answer(

@@ -11,7 +11,14 @@ import msgspec
 
 from interlock.adapters.binance.calls import TIMEOUT_S, Calls, Keys, must
 from interlock.adapters.binance.feeds import BinanceFeed, MarketFeed
-from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
+from interlock.adapters.connecting import (
+    OPEN,
+    Feeds,
+    Network,
+    Refusal,
+    keep_measuring,
+    try_to_measure,
+)
 from interlock.adapters.feed import Address
 from interlock.adapters.tasks import Tasks
 from interlock.adapters.transport import Transport
@@ -112,7 +119,7 @@ class BinanceVenue:
             await self._transport.close()
             raise
         self._open_feeds()
-        self._tasks.run(self._keep_clock())
+        self._tasks.run(keep_measuring(self.calls.measure_clock, CLOCK_EVERY_S))
         if not self._is_public:
             self._tasks.run(self._keep_listen_key())
 
@@ -138,7 +145,7 @@ class BinanceVenue:
     async def _serve(self, request: Request) -> None:
         answer: Answer = await self.calls.answer(request)
         if answer.code == _CLOCK_CODE:
-            self._tasks.run(self._measure())
+            self._tasks.run(try_to_measure(self.calls.measure_clock))
         self._heard(answer)
 
     async def _load(self) -> None:
@@ -261,16 +268,6 @@ class BinanceVenue:
             except Refusal:
                 # The key is gone or the venue is: a new socket asks for a new key.
                 await self.feeds[-1].cut()
-
-    async def _keep_clock(self) -> None:
-        while True:
-            await asyncio.sleep(CLOCK_EVERY_S)
-            await self._measure()
-
-    async def _measure(self) -> None:
-        # Without a sample the bound on the error grows until one succeeds.
-        with suppress(Refusal):
-            await self.calls.measure_clock()
 
 
 class _Nobody:

@@ -9,7 +9,14 @@ from typing import Any
 
 import msgspec
 
-from interlock.adapters.connecting import OPEN, Feeds, Network, Refusal
+from interlock.adapters.connecting import (
+    OPEN,
+    Feeds,
+    Network,
+    Refusal,
+    keep_measuring,
+    try_to_measure,
+)
 from interlock.adapters.feed import SECOND_NS, Address
 from interlock.adapters.hyperliquid.calls import TIMEOUT_S, Calls, Wallet
 from interlock.adapters.hyperliquid.feeds import (
@@ -117,7 +124,7 @@ class HyperliquidVenue:
             raise
         self._teller = UserTeller(heard, since=self.calls.venue_now() - SECOND_NS)
         self._open_feeds()
-        self._tasks.run(self._keep_clock())
+        self._tasks.run(keep_measuring(self.calls.measure_clock, CLOCK_EVERY_S))
 
     def request(self, request: Request) -> None:
         """Ask; the answer comes to ``heard``."""
@@ -149,7 +156,7 @@ class HyperliquidVenue:
             # An instrument that was not there when the lists were loaded.
             await self._reload()
         if answer.code in _CLOCK_CODES:
-            await self._measure()
+            await try_to_measure(self.calls.measure_clock)
 
     def _is_whole(self, request: DeadManRequest) -> bool:
         return (request.instrument,) == self._feeds.instruments
@@ -302,16 +309,6 @@ class HyperliquidVenue:
         whole = self._known.whole(item.order)
         if whole is not None:
             self._heard(msgspec.structs.replace(item, order=whole))
-
-    async def _keep_clock(self) -> None:
-        while True:
-            await asyncio.sleep(CLOCK_EVERY_S)
-            await self._measure()
-
-    async def _measure(self) -> None:
-        # Without a sample the bound on the error grows until one succeeds.
-        with suppress(Refusal):
-            await self.calls.measure_clock()
 
 
 def _address(url: str, begin: Callable[[], None]) -> Address:
