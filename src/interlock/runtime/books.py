@@ -36,7 +36,6 @@ FOREIGN = "FOREIGN_ORDER"
 # an amendment is settled though the kernel has nothing to be told.
 SEEN = "seen"
 SETTLED = ("cancel settled", "amend settled")
-_PASSED = (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.NOT_SENT)
 
 
 class Attempt(msgspec.Struct):
@@ -172,13 +171,18 @@ def _request(books: Books, row: RequestRow) -> None:
         track.cancel = attempt
 
 
+def _learn_name(books: Books, track: Track, venue_order_id: str) -> None:
+    """What the venue calls an order, when a row says so."""
+    if venue_order_id:
+        track.venue_order_id = venue_order_id
+        books.name_order(track.spec.instrument, venue_order_id, track.client_order_id)
+
+
 def _answer(books: Books, row: AnswerRow) -> None:
     track = books.tracks.get(row.client_order_id)
     if track is None:
         return
-    if row.venue_order_id:
-        track.venue_order_id = row.venue_order_id
-        books.name_order(track.spec.instrument, row.venue_order_id, row.client_order_id)
+    _learn_name(books, track, row.venue_order_id)
     if row.attempt == SEEN:
         track.is_seen = True
         return
@@ -201,9 +205,7 @@ def _transition(books: Books, row: TransitionRow) -> None:
     track = books.tracks.get(row.client_order_id)
     if track is None:
         return
-    if row.venue_order_id:
-        track.venue_order_id = row.venue_order_id
-        books.name_order(track.spec.instrument, row.venue_order_id, row.client_order_id)
+    _learn_name(books, track, row.venue_order_id)
     change = row.change
     if change in (Change.ACCEPT, Change.TRIGGER, Change.UPDATE):
         track.is_seen = True
