@@ -8,7 +8,6 @@ from importlib import resources
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from interlock.live.driver import Lags
 from interlock.live.record import Record
@@ -17,6 +16,7 @@ from interlock.live.report.tally import Tally
 from interlock.model.rows import FillRow, ReconcileRow
 from interlock.model.units import MONEY_SCALE
 from interlock.research.report import text
+from interlock.research.report.page import environment
 from interlock.runtime.values import Notice
 from interlock.ui.read_model import Status
 
@@ -67,7 +67,7 @@ def render(ended: Ended) -> str:
     """The page as text."""
     status, tally, record = ended.status, ended.tally, ended.record
     return (
-        _environment()
+        environment(_PACKAGE)
         .get_template("session.html")
         .render(
             ended=ended,
@@ -422,17 +422,6 @@ def summary_lines(ended: Ended) -> Iterable[tuple[str, str]]:
     times = {title: (half, most) for title, _, half, most, _ in _latencies(ended)}
     half, most = times["send"]
     yield "Latency", f"decision to send, commit included: p50 {half}, p99 {most}"
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader(_PACKAGE, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,7 @@ def render(result: BacktestResult, *, name: str = "", made: str = "") -> str:
     values = None if returns is None else returns["value"].to_numpy()
     charts = figures.draw(result, returns=values, days=days)
     page = (
-        _environment()
+        environment(_PACKAGE)
         .get_template("page.html")
         .render(
             result=result,
@@ -93,10 +93,11 @@ def _settings(result: BacktestResult) -> dict[str, str]:
     return text.flatten(rest)
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+@lru_cache(maxsize=2)
+def environment(package: str) -> Environment:
+    """The templates of a package that writes pages, with the settings of all of them."""
     return Environment(
-        loader=PackageLoader(_PACKAGE, "templates"),
+        loader=PackageLoader(package, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
