@@ -40,8 +40,3 @@ def tier(exchange_id: str) -> Tier:
     if own is not None:
         return Tier(UNTESTED, (f"{own} is first class; use it", *reasons[:3]))
     return Tier(UNTESTED, reasons)
-
-
-def own_adapter(exchange_id: str) -> Tier:
-    """The tier of the adapters that are ours."""
-    return Tier(FIRST_CLASS, (f"{_OWN[exchange_id]} passes the whole contract of venues",))

@@ -18,7 +18,6 @@ from interlock.sim.binance_server.state import ServerState
 from interlock.wire.binance.parameters import Parameters
 
 _SECOND = 10**9
-PING_NS = 180 * _SECOND
 LIFE_NS = 24 * 3_600 * _SECOND
 _STREAMS_MOST = 1024
 _TOO_FAST, _GOING = 1008, 1001

@@ -108,18 +108,6 @@ def order_row(
     return row
 
 
-def leverage_action(
-    universe: Universe, instrument: str, *, leverage: int, is_cross: bool
-) -> Action:
-    """Set the leverage of one instrument."""
-    return {
-        "type": "updateLeverage",
-        "asset": universe.index(instrument),
-        "isCross": is_cross,
-        "leverage": leverage,
-    }
-
-
 def draft(action: Action, identity: Identity, *, nonce: int, ts_deadline: int = 0) -> Draft:
     """The action with its nonce and deadline, hashed; ``digest`` is what the key signs."""
     expires = ts_deadline // NS_PER_MS or None

@@ -18,7 +18,6 @@ from interlock.wire.hyperliquid.text import WireFault
 
 MAINNET_SOURCE = "a"
 TESTNET_SOURCE = "b"
-SIGNATURE_CHAIN = "0x66eee"
 _ZERO_ADDRESS = "0x" + "00" * 20
 _DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _ADDRESS_BYTES = 20

@@ -31,8 +31,6 @@ from interlock.wire.hyperliquid.text import (
 )
 
 PING = b'{"method":"ping"}'
-# The venue closes a socket from which it heard nothing for a minute.
-SILENCE_MAX_MS = 60_000
 
 
 class Pong(msgspec.Struct, frozen=True):
