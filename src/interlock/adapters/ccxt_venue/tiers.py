@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-FIRST_CLASS = "first class"
 TESTED = "tested on the local exchange"
 UNTESTED = "untested"
 
