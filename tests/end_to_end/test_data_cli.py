@@ -71,7 +71,7 @@ def test_an_empty_catalog_says_what_to_do(home: Path) -> None:
 
 def test_a_check_names_the_row_and_fails(home: Path, tmp_path: Path) -> None:
     wrong = f"{START + 12 * 60_000},42000.1,42000.0,42000.0,42000.1,1.5"
-    assert load(csv(tmp_path / "a-1m-.csv", row12=wrong)).exit_code == 0
+    load(csv(tmp_path / "a-1m-.csv", row12=wrong))
     checked = run("check", ID, "bars-1m")
     assert checked.exit_code == 1
     assert "ohlc_contradiction" in checked.output
@@ -80,6 +80,25 @@ def test_a_check_names_the_row_and_fails(home: Path, tmp_path: Path) -> None:
     assert printed.exit_code == 1
     finding = json.loads(printed.stdout)[f"{ID}:bars-1m"][0]
     assert (finding["code"], finding["rows"][0]["row"]) == ("ohlc_contradiction", 12)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_an_import_whose_check_finds_errors_fails_and_counts_them(
+    home: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    wrong = {f"row{at}": f"{START + at * 60_000},42000.1,42000.0,42000.0,42000.1,1.5"
+             for at in (12, 40, 41)}  # fmt: skip
+    imported = load(csv(tmp_path / "a-1m-.csv", **wrong), *more)
+    assert imported.exit_code == 1
+    assert "ohlc_contradiction 3" in imported.stderr
+    assert f"interlock data remove {ID} bars-1m" in imported.stderr
+    if more:
+        findings = json.loads(imported.stdout)["findings"]
+        assert [(item["code"], item["count"]) for item in findings] == [("ohlc_contradiction", 3)]
+    # What the message promises: the rows are there, and the corrected file takes their place.
+    assert json.loads(run("describe", ID, "--json").output)["entries"][0]["rows"] == 120
+    assert load(csv(tmp_path / "b-1m-.csv"), "--replace").exit_code == 0
+    assert run("check", ID).exit_code == 0
 
 
 def test_warnings_fail_only_a_strict_check(home: Path, tmp_path: Path) -> None:

@@ -124,6 +124,8 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, text: str) -> d
 def import_command(files: tuple[str, ...], **options: Any) -> None:
     """Store FILES (CSV, Parquet, feather, NumPy; globs allowed) in the catalog.
 
+    Rows that contradict themselves are stored as they are, and the command exits with 1.
+
     \b
     interlock data import BTCUSDT-1m-2024-01.csv \\
         --instrument BTCUSDT-PERP.BINANCE --tick 0.1 --lot 0.001
@@ -147,6 +149,22 @@ def import_command(files: tuple[str, ...], **options: Any) -> None:
         click.echo(json.dumps(as_json(report), indent=2))
     else:
         _show_import(report)
+    _fail_on_errors(report)
+
+
+def _fail_on_errors(report: ImportReport) -> None:
+    """Raise ClickException when the check of the imported rows found errors."""
+    errors = [item for item in report.findings if item.severity == "error"]
+    if not errors:
+        return
+    entry = report.entry
+    counts = ", ".join(f"{item.code} {item.count:,}" for item in errors)
+    raise click.ClickException(
+        f"{entry.instrument} {entry.name} is stored as it was given, with errors in its rows "
+        f"({counts}): a backtest on them means nothing there; correct the source and import it "
+        f"again with --replace, or remove it: `interlock data remove {entry.instrument} "
+        f"{entry.name}`"
+    )
 
 
 def _progress(console: Console, *, quiet: bool) -> Progress:
