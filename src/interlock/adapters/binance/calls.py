@@ -11,8 +11,8 @@ from interlock.model.venue import Answer, Request, TimeQuery, Verdict
 from interlock.ports import Clock, Signer
 from interlock.wire.binance import requests
 from interlock.wire.binance.answers import Judge, Reply
-from interlock.wire.binance.fault import WireFault
-from interlock.wire.binance.requests import DeadlinePassed, Draft, UnsupportedRequest
+from interlock.wire.binance.conversation import Conversation
+from interlock.wire.binance.requests import DeadlinePassed, Draft
 from interlock.wire.http import HttpRequest
 
 SAMPLES = 3
@@ -49,22 +49,12 @@ class Calls:
 
     async def answer(self, request: Request) -> Answer:
         """The answer to one request, whatever happens on the way."""
-        try:
-            drafts = requests.drafts(request, self._dialect)
-        except (UnsupportedRequest, WireFault) as error:
-            return self._unanswered(request, Verdict.NOT_SENT, str(error))
-        replies: list[Reply] = []
-        waiting = list(drafts)
-        while True:
-            while waiting:
-                outcome = await self._send(request, waiting.pop(0), is_first=not replies)
-                if isinstance(outcome, Answer):
-                    return outcome
-                replies.append(outcome)
-            judged = self._judge.judge(request, replies, ts=self._clock.now_ns())
-            if isinstance(judged, Answer):
-                return judged
-            waiting.append(judged)
+        talk = Conversation(request, self._dialect, self._judge, ts=self._clock.now_ns())
+        while (draft := talk.draft) is not None:
+            await self._send(talk, draft)
+        if talk.answer is None:
+            raise AssertionError(f"{type(request).__name__} ended without an answer")
+        return talk.answer
 
     async def call(self, draft: Draft) -> Reply:
         """One call whose reply the adapter itself reads; raises Refusal without a reply."""
@@ -81,23 +71,24 @@ class Calls:
             if answer.verdict is not Verdict.ACCEPTED:
                 raise Refusal(f"the venue does not tell its time: {answer.reason}")
 
-    async def _send(self, request: Request, draft: Draft, *, is_first: bool) -> Reply | Answer:
+    async def _send(self, talk: Conversation, draft: Draft) -> None:
+        request = talk.request
         try:
             signed = self._sign(draft, request.ts_deadline)
         except DeadlinePassed as error:
-            verdict = Verdict.NOT_SENT if is_first else Verdict.UNKNOWN
-            return self._unanswered(request, verdict, str(error))
+            talk.failed(str(error), ts=self._clock.now_ns(), has_left=False)
+            return
         sent = self._clock.now_ns()
         reply = await self._transport.exchange(signed, timeout_s=self._timeout_s)
         seen = self._clock.now_ns()
-        if reply.ending is Ending.ANSWERED:
-            found = Reply(status=reply.status, body=reply.body, headers=reply.headers)
-            if isinstance(request, TimeQuery):
-                self._learn_time(request, found, sent=sent, seen=seen)
-            return found
-        never_left = reply.ending is Ending.NOT_SENT and is_first
-        verdict = Verdict.NOT_SENT if never_left else Verdict.UNKNOWN
-        return self._unanswered(request, verdict, reply.reason)
+        if reply.ending is not Ending.ANSWERED:
+            has_left = reply.ending is not Ending.NOT_SENT
+            talk.failed(reply.reason, ts=seen, has_left=has_left)
+            return
+        found = Reply(status=reply.status, body=reply.body, headers=reply.headers)
+        if isinstance(request, TimeQuery):
+            self._learn_time(request, found, sent=sent, seen=seen)
+        talk.replied(found, ts=seen)
 
     def _sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
         now = self._clock.now_ns() + self.offset.value
@@ -110,14 +101,6 @@ class Calls:
         judged = self._judge.judge(request, [reply], ts=seen)
         if isinstance(judged, Answer) and judged.verdict is Verdict.ACCEPTED:
             self.offset.take(sent=sent, seen=seen, venue=judged.ts_venue)
-
-    def _unanswered(self, request: Request, verdict: Verdict, reason: str) -> Answer:
-        return Answer(
-            request_id=request.request_id,
-            ts_event=self._clock.now_ns(),
-            verdict=verdict,
-            reason=reason,
-        )
 
 
 def explain(draft: Draft, reply: Reply) -> str:
