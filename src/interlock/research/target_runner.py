@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import repeat
 from typing import Any
 
@@ -27,6 +28,8 @@ Floats = NDArray[np.float64]
 _AHEAD = 1024
 _MONEY_MAX = 1 << 61
 _EQUITY_MIN = 10 * RATE_SCALE
+# A target that returns no number: its row is announced, and refused where it is decided.
+_INCOMPARABLE = (TypeError, ValueError)
 
 
 class FeatureBars:
@@ -100,7 +103,13 @@ def feature_columns(strategy: TargetStrategy, bars: FeatureBars) -> dict[str, Fl
             raise StrategyError(
                 f"{name}.features: {key!r} must be an identifier that is no parameter's name"
             )
-        column = np.ascontiguousarray(values, dtype=np.float64)
+        try:
+            column = np.ascontiguousarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise StrategyError(
+                f"{name}.features: column {key} is not numeric ({error}); return one number for "
+                "each bar, NaN where there is none"
+            ) from None
         if column.shape != (len(bars),):
             raise StrategyError(
                 f"{name}.features: column {key} has shape {column.shape}, the bars have "
@@ -130,29 +139,52 @@ class Aiming(Strategy):
         if self._by_exposure:
             position = view.exposure() if held else 0.0
         wanted = self.subject.target(record, position)
-        if wanted != wanted:
-            raise self._not_a_number(bar)
+        number = wanted if type(wanted) is float else self._number(wanted, bar)
+        if number - number:  # Zero for every number but NaN and the infinities.
+            raise self._refused(wanted, bar, "target must return a finite number")
         if self._by_exposure:
-            exposure = exposure_units(wanted)
+            try:
+                exposure = exposure_units(number)
+            except StrategyError:
+                raise self._refused(
+                    wanted, bar, "an exposure is a share of equity, below 1e6"
+                ) from None
             if not exposure and not held and not view.open_orders():
                 return None
             return Target(self._ref(), bar.instrument.id, exposure=exposure, band=self._band)
         # The position itself is left as it is, also where its float does not give it back.
-        quantity = (
-            held if wanted == position else signed_quantity_units(bar.instrument, float(wanted))
-        )
+        quantity = held if number == position else self._quantity(number, bar)
         if quantity == held and not view.open_orders():
             return None
         return Target(self._ref(), bar.instrument.id, quantity=quantity)
 
-    def _not_a_number(self, bar: Bar) -> StrategyError:
+    def _quantity(self, number: float, bar: Bar) -> int:
+        try:
+            return signed_quantity_units(bar.instrument, number)
+        except StrategyError as error:
+            raise self._refused(number, bar, str(error)) from None
+
+    def _number(self, wanted: object, bar: Bar) -> float:
+        """What is no float but means one: an integer, a scalar of numpy, a Decimal."""
+        # Text is refused although float() reads some: a target that returns it is a mistake.
+        if not isinstance(wanted, str | bytes | bytearray):
+            try:
+                return float(wanted)  # type: ignore[arg-type]
+            except (TypeError, ValueError, OverflowError):
+                pass
+        raise self._refused(wanted, bar, "target must return a number")
+
+    def _refused(self, wanted: object, bar: Bar, rule: str) -> StrategyError:
         # Here, because a run that goes well needs nothing of the catalog.
         from interlock.research.catalog.times import iso
 
+        shown = f"{repr(wanted)[:60]} ({type(wanted).__name__})"
+        if isinstance(wanted, float):
+            shown = "NaN" if wanted != wanted else f"{float(wanted):g}"
         return StrategyError(
-            f"{type(self.subject).__name__}.target returned NaN on the bar of {iso(bar.ts_open)} "
-            f"(row {bar._row} of {bar.instrument.id}, "
-            f"close {bar.instrument.price_text(bar.close_units)} {bar.instrument.quote}); "
+            f"{type(self.subject).__name__}.target returned {shown} on the bar of "
+            f"{iso(bar.ts_open)} (row {bar._row} of {bar.instrument.id}, "
+            f"close {bar.instrument.price_text(bar.close_units)} {bar.instrument.quote}): {rule}; "
             "return a number, or the position to leave it as it is"
         )
 
@@ -214,10 +246,13 @@ class TargetRunner(Aiming):
         if first < 0:
             return high
         rows = zip(self._ready[first:high], self._records(first, high), strict=True)
-        for row, (ready, record) in enumerate(rows, first):
-            if ready and target(record, position) != position:
-                return row
-        return high
+        row = first
+        with suppress(*_INCOMPARABLE):
+            for ready, record in rows:
+                if ready and target(record, position) != position:
+                    break
+                row += 1
+        return row
 
     def _scan_held(self, low: int, high: int, held: int) -> int:
         """``scan`` while a position is held whose share of equity moves with the price."""
@@ -235,18 +270,18 @@ class TargetRunner(Aiming):
         target = self.subject.target
         high = low + len(shares)
         row, decided, last, least, most = 0, 0, None, 1.0, 0.0
-        for is_ready, record, share in zip(
-            self._ready[low:high], self._records(low, high), shares, strict=True
-        ):
-            if is_ready:
-                wanted = target(record, share)
-                if wanted != last:
-                    last = wanted
-                    least, most = self._quiet(wanted, held)
-                if not least <= share <= most:
-                    break
-                decided += 1
-            row += 1
+        rows = zip(self._ready[low:high], self._records(low, high), shares, strict=True)
+        with suppress(*_INCOMPARABLE):
+            for is_ready, record, share in rows:
+                if is_ready:
+                    wanted = target(record, share)
+                    if wanted != last:
+                        last = wanted
+                        least, most = self._quiet(wanted, held)
+                    if not least <= share <= most:
+                        break
+                    decided += 1
+                row += 1
         # Every decision has a reference, also one that leaves the position as it is.
         self._next_ref += decided
         return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,33 +20,96 @@ MINUTE = 60 * 10**9
 START = 1_700_006_400 * 10**9
 
 
-class NotANumber(TargetStrategy):
-    sizing = "quantity"
+class Odd(TargetStrategy):
+    """Returns what is given to it once the close is above 101, and 0 before."""
+
+    answer: Any = float("nan")
 
     def features(self, bars: Any) -> dict[str, Any]:
         return {"close": bars.close}
 
-    @staticmethod
-    def target(f: Any, position: float) -> float:
-        return float("nan") if f.close > 101.0 else 0.0
+    def target(self, f: Any, position: float) -> Any:
+        return self.answer if f.close > 101.0 else self.before
+
+    before = 0.0
 
 
-def test_nan_is_told_with_the_time_of_its_bar() -> None:
+class OddQuantity(Odd):
+    sizing = "quantity"
+
+
+class Holding(Odd):
+    """Holds a position when the odd answer comes: the rows before it are passed in blocks."""
+
+    before = 0.5
+    rebalance_band = 0.2
+
+
+def four_bars() -> Dataset:
     price = np.array([10_000, 10_050, 10_200, 10_300])
     prices = dict.fromkeys(("open", "high", "low", "close"), price)
     bars = BarColumns(
         instrument=PERPETUAL,
         step_ns=MINUTE,
         ts=START + MINUTE * np.arange(4),
-        volume=np.ones(4, dtype=np.int64),
+        volume=np.full(4, 10**9),
         **prices,
     )
+    return Dataset(name="four", digest="", bars=(bars,))
+
+
+@pytest.mark.parametrize("kind", [Odd, OddQuantity, Holding])
+@pytest.mark.parametrize(
+    ("answer", "shown", "rule"),
+    [
+        (float("nan"), "NaN", "must return a finite number"),
+        (float("inf"), "inf", "must return a finite number"),
+        (None, "None (NoneType)", "must return a number"),
+        ("long", "'long' (str)", "must return a number"),
+        ("0.5", "'0.5' (str)", "must return a number"),
+        ([0.5], "[0.5] (list)", "must return a number"),
+        (np.array([0.5, 0.5]), "array([0.5, 0.5]) (ndarray)", "must return a number"),
+    ],
+)
+def test_an_answer_that_is_no_number_is_told_with_the_time_of_its_bar(
+    kind: type[Odd], answer: Any, shown: str, rule: str
+) -> None:
+    strategy = kind()
+    strategy.answer = answer
     with pytest.raises(StrategyError) as caught:
-        run(NotANumber(), Dataset(name="four", digest="", bars=(bars,)), RunOptions())
+        run(strategy, four_bars(), RunOptions(leverage=2.0))
     text = str(caught.value)
-    assert "NotANumber.target returned NaN on the bar of 2023-11-15T00:02:00Z (row 2 of" in text
+    name = kind.__name__
+    assert f"{name}.target returned {shown} on the bar of 2023-11-15T00:02:00Z (row 2" in text
     assert "close 102 USDT" in text
-    assert "return a number" in text
+    assert rule in text
+    assert "return a number, or the position to leave it as it is" in text
+
+
+def test_an_exposure_beyond_any_account_is_told_with_its_bar() -> None:
+    strategy = Odd()
+    strategy.answer = 1e9
+    with pytest.raises(StrategyError, match=r"returned 1e\+09 on the bar of .*share of equity"):
+        run(strategy, four_bars(), RunOptions())
+
+
+@pytest.mark.parametrize("answer", [1, True, Decimal("0.5"), np.float32(0.5), np.int64(1)])
+def test_other_kinds_of_numbers_mean_what_they_say(answer: Any) -> None:
+    found = []
+    for value in (answer, float(answer)):
+        strategy = Odd()
+        strategy.answer = value
+        found.append(run(strategy, four_bars(), RunOptions(leverage=2.0)).result_digest)
+    assert found[0] == found[1]
+
+
+def test_a_feature_of_text_is_refused_by_its_name() -> None:
+    class Worded(Steady):
+        def features(self, bars: Any) -> dict[str, Any]:
+            return {"mood": ["calm"] * len(bars)}
+
+    with pytest.raises(StrategyError, match=r"Worded.features: column mood is not numeric"):
+        run(Worded(), four_bars(), RunOptions())
 
 
 class Steady(TargetStrategy):
