@@ -205,14 +205,15 @@ class World:
         for act, what in steps:
             self.boundaries += 1
             if self.boundaries == self.crash_at or self.random.chance(self.faults.crash):
-                self._crash()
+                self.crash()
                 return
             act(what)
         if out.wake_ts and out.wake_ts not in self._ticks:
             self._ticks[out.wake_ts] = None
             self.at(max(out.wake_ts, self.ts), self._tick, self._life, out.wake_ts)
 
-    def _crash(self) -> None:
+    def crash(self) -> None:
+        """End the core as a kill does, and start another one a little later."""
         self.crashes += 1
         self.engine = None
         self._life += 1

@@ -84,6 +84,13 @@ import click
     help="Where Binance takes stop orders.",
 )
 @click.option(
+    "--dead-man",
+    "dead_man",
+    type=click.IntRange(10, 86_400),
+    metavar="SECONDS",
+    help="The venue cancels open orders so long after the engine's death.  [default: never]",
+)
+@click.option(
     "--for",
     "seconds",
     type=click.FloatRange(0),

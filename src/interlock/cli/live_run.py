@@ -18,7 +18,7 @@ from interlock.live.control import NAME
 from interlock.live.report import Ended, ended_of, summary_lines, write
 from interlock.live.session import Session
 from interlock.ports import LedgerFault
-from interlock.runtime.settings import Settings
+from interlock.runtime.settings import SECOND, Settings
 from interlock.wiring import (
     StrategyChoice,
     VenueChoice,
@@ -54,7 +54,12 @@ async def run_live(strategy: str, **options: Any) -> int:
         timeframe=options["timeframe"],
         currency=_CURRENCY.get(kind, "USDT"),
     )
-    settings = Settings(account=options["account"], mode=options["mode"])
+    settings = Settings(
+        account=options["account"],
+        mode=options["mode"],
+        dead_man_ns=(options["dead_man"] or 0) * SECOND,
+        dead_man_scope="account" if kind == "hyperliquid" else "instrument",
+    )
     plan = plan_of(choice, folder=folder, ledger=options["ledger"], settings=settings)
     venue = venue_of(
         VenueChoice(

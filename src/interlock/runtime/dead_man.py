@@ -1,75 +1,120 @@
 """The venue cancels our orders when we fall silent: refreshed by a healthy loop only.
 
 It covers the death of this process. Where the venue's switch takes protective stops with it, it is
-armed while there is no position, and taken off before there is one.
+armed only while there is no position, and taken off as soon as one is there or on its way. Some
+venues have a switch for each instrument, others one for the whole account; that one is armed only
+while every instrument is flat.
 """
 
 from __future__ import annotations
 
+from interlock.model.order import OrderType
 from interlock.model.rows import RequestRow
 from interlock.model.venue import Answer, DeadManRequest, Verdict
 from interlock.runtime.asks import WEIGHTS, Asks, Pending
 from interlock.runtime.budget import Lane
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Fence
+from interlock.runtime.settings import SECOND
+
+# The name of the switch of a whole account.
+ACCOUNT = ""
+# A request that failed, or was held back by the budget, is made again after this time.
+AGAIN_NS = SECOND
 
 
 class DeadMan:
-    """Arms, refreshes and takes off the venue's switch, per instrument with entries or stops."""
+    """Arms, refreshes and takes off the venue's switches.
+
+    ``armed`` has every switch that may be armed at the venue, with the time it was last asked for.
+    """
 
     def __init__(self, asks: Asks, fence: Fence) -> None:
         self.desk: Desk = asks.desk
         self.asks = asks
         self.fence = fence
         self.armed: dict[str, int] = {}
+        self._not_before: dict[str, int] = {}
+        self._is_first = True
 
     def due(self) -> None:
         """Refresh where it may be armed, take off where it may not."""
         delay = self.desk.settings.dead_man_ns
         if not delay or self.fence.refusal(self.desk.ts) is not None:
             return
+        if self._is_first:
+            # What an earlier process armed would take the stops that stand now.
+            self._is_first = False
+            self.armed = dict.fromkeys(self._exposed(), 0)
         wanted = self._wanted()
-        for instrument in wanted:
-            if self.desk.ts >= self.armed.get(instrument, 0) + delay // 3:
-                self._send(instrument, delay // 1_000_000)
-        for instrument in [name for name in self.armed if name not in wanted]:
-            self._send(instrument, 0)
+        for switch in [name for name in self.armed if name not in wanted]:
+            self._send(switch, 0)
+        for switch in wanted:
+            if self.desk.ts >= self.armed.get(switch, 0) + delay // 3:
+                self._send(switch, delay // 1_000_000)
 
     def _wanted(self) -> dict[str, None]:
-        """Instruments with open orders where a cancel of all would leave nothing unprotected."""
-        found: dict[str, None] = {}
-        for order in self.desk.state.open.values():
-            name = order.spec.instrument
-            is_flat = not self.desk.state.instruments[name].net.quantity
-            if is_flat or self.desk.settings.dead_man_keeps_stops:
-                found[name] = None
-        return found
+        """Switches over open orders whose cancel would leave nothing unprotected."""
+        exposed = self._exposed()
+        orders = self.desk.state.open.values()
+        switches = dict.fromkeys(self._switch(order.spec.instrument) for order in orders)
+        return {name: None for name in switches if name not in exposed}
 
-    def _send(self, instrument: str, delay_ms: int) -> None:
+    def _exposed(self) -> dict[str, None]:
+        """Switches over positions, held or about to be, that stops may protect."""
+        state = self.desk.state
+        if self.desk.settings.dead_man_keeps_stops:
+            return {}
+        held = [name for name, slot in state.instruments.items() if slot.net.quantity]
+        for order in state.open.values():
+            if order.spec.type is OrderType.MARKET:
+                held.append(order.spec.instrument)
+        return dict.fromkeys(self._switch(name) for name in held)
+
+    def _switch(self, instrument: str) -> str:
+        return ACCOUNT if self.desk.settings.dead_man_scope == "account" else instrument
+
+    def _send(self, switch: str, delay_ms: int) -> None:
         desk = self.desk
+        if desk.ts < self._not_before.get(switch, 0):
+            return
         if not self.asks.budget.take(desk.ts, Lane.CANCEL, weight=WEIGHTS[DeadManRequest]):
+            self._not_before[switch] = desk.ts + AGAIN_NS
             return
         request = DeadManRequest(
-            request_id=self.asks.number(), delay_ms=delay_ms, instrument=instrument
+            request_id=self.asks.number(), delay_ms=delay_ms, instrument=switch
         )
         epoch = self.fence.lease.epoch
         account = desk.settings.account
         desk.write(RequestRow(ts_event=desk.ts, account=account, request=request, epoch=epoch))
         self.asks.send(request, self._told)
         if delay_ms:
-            self.armed[instrument] = desk.ts
+            self.armed[switch] = desk.ts
         else:
-            self.armed.pop(instrument, None)
+            self.armed.pop(switch, None)
 
     def _told(self, answer: Answer, pending: Pending) -> None:
         request = pending.request
-        if isinstance(request, DeadManRequest) and answer.verdict is not Verdict.ACCEPTED:
-            # Refresh, or take off, again at the next look; on a doubt it counts as armed.
-            self.armed[request.instrument] = 0
-            self.desk.tell("DEAD_MAN_FAILED", request.instrument, answer.reason, level="WARNING")
+        if not isinstance(request, DeadManRequest):
+            return
+        switch = request.instrument
+        if answer.verdict is Verdict.ACCEPTED:
+            if request.delay_ms:
+                # It may have been carried out after the request that took it off.
+                self.armed.setdefault(switch, self.desk.ts)
+            return
+        # Asked again a little later, and what the venue refuses to arm when a refresh is due; on
+        # a doubt it counts as armed.
+        is_refused = answer.verdict is Verdict.REJECTED and request.delay_ms > 0
+        self.armed[switch] = self.desk.ts if is_refused else 0
+        self._not_before[switch] = self.desk.ts + AGAIN_NS
+        self.desk.tell("DEAD_MAN_FAILED", switch, answer.reason, level="WARNING")
 
     @property
     def wake_ts(self) -> int:
         """When the next refresh is due, 0 when none is."""
         third = self.desk.settings.dead_man_ns // 3
-        return min((ts + third for ts in self.armed.values()), default=0) if third else 0
+        if not third:
+            return 0
+        dues = (max(ts + third, self._not_before.get(name, 0)) for name, ts in self.armed.items())
+        return min(dues, default=0)

@@ -149,6 +149,9 @@ class Engine:
 
     def _leave(self, *, is_due: bool) -> Outputs:
         desk = self.desk
+        if desk.out.rows and self.startup.is_trading and not self.fence.is_lost:
+            # Taken off a position before its stop leaves.
+            self.dead_man.due()
         if desk.effects:
             self.dispatch.drain()
         if is_due or desk.out.rows:

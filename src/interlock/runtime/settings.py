@@ -12,6 +12,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 ForeignPolicy = Literal["adopt", "ignore", "alarm"]
+DeadManScope = Literal["instrument", "account"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Stop verbs.
     flat_again_ns: int = 1 * SECOND
     flat_shout_ns: int = 30 * SECOND
+    # The venue's dead man's switch: its delay (0: not used), and what one switch covers.
     dead_man_ns: int = 0
+    dead_man_scope: DeadManScope = "instrument"
     dead_man_keeps_stops: bool = False
     # Order flow.
     symbol_locks: bool = True

@@ -126,28 +126,52 @@ def test_an_entry_lives_from_its_first_fill() -> None:
     assert all(len(states) == 1 for states in ended.values())
 
 
-def test_the_dead_man_is_armed_while_flat_and_off_with_a_position() -> None:
-    class Enters(Patient):
-        times = (10,)
+class Enters(Patient):
+    """Rests an order at ten seconds, and enters at the market at twenty."""
 
-        def on_quote(self, quote: Quote) -> None:
-            super().on_quote(quote)
-            if quote.ts_event == T0 + 20 * SECOND:
-                self.place(OrderSpec(BTC.id, 1, LOT))
+    times = (10,)
 
-    settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND)
-    world = World(1, faults=NONE, strategy=Enters, settings=settings).run()
+    def on_quote(self, quote: Quote) -> None:
+        super().on_quote(quote)
+        if quote.ts_event == T0 + 20 * SECOND:
+            self.place(OrderSpec(BTC.id, 1, LOT))
+
+
+def _dead_man(world: World) -> list[tuple[int, DeadManRequest]]:
+    """What was asked of the switch, with the time since the start."""
     rows = [decode_row(stored.row) for stored in world.rows]
-    asked = [
-        (row.ts_event - T0, row.request.delay_ms)
+    return [
+        (row.ts_event - T0, row.request)
         for row in rows
         if isinstance(row, RequestRow) and isinstance(row.request, DeadManRequest)
     ]
+
+
+def test_the_dead_man_is_armed_while_flat_and_off_with_a_position() -> None:
+    settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND)
+    world = World(1, faults=NONE, strategy=Enters, settings=settings).run()
+    asked = [(ts, request.delay_ms) for ts, request in _dead_man(world)]
     assert [delay for _, delay in asked][-1] == 0
     armed = [ts for ts, delay in asked if delay]
     assert len(armed) >= 3
     assert max(b - a for a, b in zip(armed, armed[1:], strict=False)) <= 4 * SECOND
-    assert asked[-1][0] < 21 * SECOND
+    # Off in the same step in which the entry leaves, not when it has filled.
+    assert asked[-1][0] == 20 * SECOND
+    assert {request.instrument for _, request in _dead_man(world)} == {BTC.id}
+
+
+def test_one_switch_for_the_account_names_no_instrument_and_a_start_takes_it_off() -> None:
+    settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND, dead_man_scope="account")
+    world = World(1, faults=NONE, strategy=Enters, settings=settings)
+    world.at(T0 + 30 * SECOND, world.crash)
+    world.run()
+    assert world.crashes == 1
+    asked = _dead_man(world)
+    assert {request.instrument for _, request in asked} == {""}
+    assert any(request.delay_ms for _, request in asked)
+    # It may be armed by the process that died, over the position that it left.
+    after = [request.delay_ms for ts, request in asked if ts > 30 * SECOND]
+    assert after == [0]
 
 
 def test_the_pulse_is_the_age_of_a_decision() -> None:
