@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,44 @@ def test_a_killed_sweep_resumes(strategy: Path) -> None:
     table = pl.read_parquet(folder / "trials.parquet")
     assert table["number"].to_list() == list(range(49 * 19))
     assert (folder / "DONE").exists()
+
+
+ENDLESS = """
+import socket
+import threading
+
+from interlock.strategy.api import Strategy
+from interlock.strategy.parameters import param
+
+open_doors = []
+
+
+class Endless(Strategy):
+    number: int = param(1, 1, 9)
+
+    def on_start(self):
+        open_doors.append(socket.create_connection(("127.0.0.1", {port})))
+        threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_sweep_that_was_killed(tmp_path: Path, how: signal.Signals) -> None:
+    # Each worker holds a connection for as long as it lives; its trial alone would never end.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(120)
+        path = tmp_path / "endless.py"
+        path.write_text(ENDLESS.format(port=server.getsockname()[1]))
+        command = [
+            sys.executable, "-c", "from interlock.cli import main; main()", "sweep", str(path),
+            "--data", "synthetic:1d", "--results", str(tmp_path / "results"), "--jobs", "2",
+            "--grid", "number=1,2", "--quiet",
+        ]  # fmt: skip
+        with subprocess.Popen(command, env=dict(os.environ)) as process:
+            workers = [server.accept()[0] for _ in range(2)]
+            process.send_signal(how)
+        assert process.returncode == -how
+        for worker in workers:
+            with worker:
+                worker.settimeout(30)
+                assert worker.recv(1) == b""

@@ -1,10 +1,11 @@
-"""The machine: clock reads, waiting, atomic files, locks and free space."""
+"""The machine: clock reads, waiting, atomic files, locks, free space and the parent process."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,22 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 def free_bytes(folder: Path) -> int:
     """Bytes that this user may still write on the folder's disk."""
     return shutil.disk_usage(folder).free
+
+
+def end_with(parent: int, *, look_every: float = 0.5) -> None:
+    """End this process soon after its parent has ended, however that ended.
+
+    ``parent`` is the process id that the parent knows of itself, so that one which is gone
+    already is noticed; ``look_every`` are the seconds between two looks. Returns at once.
+    """
+
+    def watch() -> None:
+        # An orphan has another parent. Every system tells that; none of them sends a signal for it.
+        while os.getppid() == parent:
+            time.sleep(look_every)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import joblib
 
+from interlock.adapters.system import end_with
 from interlock.research import compiled
 from interlock.research.sweep.space import Parameters, SweepError
 from interlock.research.sweep.trial import Shared, Task, Trial, run_trial
@@ -78,7 +80,9 @@ class Workers:
             )
         else:
             _ship_by_value(self.task.strategy)
-            yield joblib.Parallel(**options, prefer="processes")
+            # A killed sweep cannot end its workers, and theirs may be a trial of hours.
+            ending = {"initializer": end_with, "initargs": (os.getpid(),)}
+            yield joblib.Parallel(**options, **ending, prefer="processes")
 
 
 def _ship_by_value(strategy: type) -> None:
