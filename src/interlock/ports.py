@@ -67,6 +67,10 @@ class Ledger(Protocol):
         """The last durable sequence, 0 in an empty ledger."""
         ...
 
+    def tidy(self) -> None:
+        """Do what keeps commits fast and may wait; another thread than the committing one may."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -117,6 +121,35 @@ class Tape(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+Ended = Callable[[Any, Exception | None], None]
+
+
+class Disk(Protocol):
+    """Somewhere that work may wait for storage while inputs go on being taken."""
+
+    def start(self, work: Callable[[], Any], ended: Ended) -> None:
+        """Do ``work`` after all that was given before, then call ``ended``; never blocks.
+
+        ``ended`` gets what the work returned or what it raised, on the caller's own thread, in
+        the order of the works, and never from within ``start``.
+        """
+        ...
+
+
+class Timer(Protocol):
+    """Something that is due once; canceled twice or too late it does nothing."""
+
+    def cancel(self) -> None: ...
+
+
+class Timers(Protocol):
+    """Calls that are due later, on the caller's own thread."""
+
+    def later(self, delay_ns: int, call: Callable[[], None]) -> Timer:
+        """Call once after ``delay_ns`` (0: as soon as possible, not from within ``later``)."""
+        ...
 
 
 MarketEvent = Bar | Quote | Trade | Book | MarkChanged

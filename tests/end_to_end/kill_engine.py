@@ -21,7 +21,6 @@ import uvloop
 from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys
 from interlock.adapters.signing import HmacSigner
 from interlock.adapters.system import SystemClock
-from interlock.live.commits import Doors
 from interlock.live.driver import Driver
 from interlock.live.start import Entry, Plan, start
 from interlock.model.events import (
@@ -48,6 +47,7 @@ from interlock.model.venue import (
     Request,
 )
 from interlock.ports import Ledger, Venue
+from interlock.runtime.commits import Doors
 from interlock.runtime.settings import Settings
 from interlock.strategy.api import Strategy
 
@@ -183,6 +183,9 @@ class CountedLedger:
 
     def last(self) -> int:
         return self._ledger.last()
+
+    def tidy(self) -> None:
+        self._ledger.tidy()
 
     def close(self) -> None:
         self._ledger.close()

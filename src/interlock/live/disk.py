@@ -1,4 +1,4 @@
-"""The one thread that waits for the disk, so that the event loop never does."""
+"""Threads that wait for the disk, so that the event loop never does, and the loop's timers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-Done = Callable[[Exception | None], None]
+from interlock.ports import Ended, Timer
+
+SECOND_NS = 1_000_000_000
 
 
 class DiskThread:
@@ -18,31 +20,14 @@ class DiskThread:
     """
 
     def __init__(self, name: str) -> None:
-        self._work: SimpleQueue[tuple[Callable[[], Any], Callable[..., None]] | None] = (
-            SimpleQueue()
-        )
+        self._work: SimpleQueue[tuple[Callable[[], Any], Ended] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def start(self, work: Callable[[], Any], done: Done) -> None:
-        """Do ``work``, then call ``done`` on the loop with what it raised, if anything."""
-        self._work.put((work, lambda found, error: done(error)))
-
-    async def call(self, work: Callable[[], Any]) -> Any:
-        """Do ``work`` and wait for it; raises what it raises."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-
-        def done(found: Any, error: Exception | None) -> None:
-            if future.cancelled():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(found)
-
-        self._work.put((work, done))
-        return await future
+    def start(self, work: Callable[[], Any], ended: Ended) -> None:
+        """Do ``work``, then call ``ended`` on the loop with its result, or with what it raised."""
+        self._work.put((work, ended))
 
     async def close(self) -> None:
         """Finish what was given and end the thread."""
@@ -51,9 +36,20 @@ class DiskThread:
 
     def _run(self) -> None:
         while (item := self._work.get()) is not None:
-            work, done = item
+            work, ended = item
             try:
                 found, error = work(), None
             except Exception as raised:  # noqa: BLE001 - handed to who gave the work
                 found, error = None, raised
-            self._loop.call_soon_threadsafe(done, found, error)
+            self._loop.call_soon_threadsafe(ended, found, error)
+
+
+class LoopTimers:
+    """Timers of the running event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def later(self, delay_ns: int, call: Callable[[], None]) -> Timer:
+        """Call once after ``delay_ns``."""
+        return self._loop.call_later(delay_ns / SECOND_NS, call)

@@ -26,15 +26,16 @@ from interlock.adapters.storage.ledger import read_stored
 from interlock.adapters.tape import FolderTape, TapeReader
 from interlock.kernel.snapshot import SnapshotError
 from interlock.kernel.state import Limits, State
-from interlock.live.commits import Doors
-from interlock.live.driver import CHECKPOINT_NS, LEASE_TTL_NS, Driver
+from interlock.live.driver import Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue
 from interlock.runtime.budget import Rate
+from interlock.runtime.commits import Doors
 from interlock.runtime.engine import Engine
 from interlock.runtime.recovery import Member, Recovered, Setup, recover
 from interlock.runtime.settings import Settings
+from interlock.runtime.upkeep import CHECKPOINT_NS, LEASE_TTL_NS
 from interlock.runtime.values import Command, LeaseChanged, Notice, Tick
 from interlock.strategy.api import Strategy
 
@@ -131,7 +132,7 @@ async def start(
     doors = Doors(
         venue=venue, ledger=ledger, leases=leases, snapshots=snapshots, tape=tape, clock=clock
     )
-    driver = Driver(engine, around(doors), lease, told=told, checkpoint_ns=plan.checkpoint_ns)
+    driver = Driver(engine, around(doors), told=told, checkpoint_ns=plan.checkpoint_ns)
     for text in found.findings:
         told(Notice(ts_event=clock.now_ns(), name="LEFT_OUT", level="WARNING", text=text))
     makers: list[BarMaker] = []

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from interlock.kernel.state import Limits
-from interlock.live.commits import Doors
 from interlock.live.driver import Driver
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote
@@ -29,6 +28,7 @@ from interlock.model.venue import (
     Verdict,
 )
 from interlock.ports import Lease, LedgerFault, TapeFault
+from interlock.runtime.commits import Doors
 from interlock.runtime.engine import Engine
 from interlock.runtime.recovery import Member, Setup, recover
 from interlock.runtime.settings import Settings
@@ -62,6 +62,7 @@ class GatedLedger:
         self.append_fault: LedgerFault | None = None
         self.commit_fault: LedgerFault | None = None
         self.forgets = 0
+        self.tidied = 0
         self.is_closed = False
 
     def append(self, rows: Iterable[Any]) -> int:
@@ -84,6 +85,9 @@ class GatedLedger:
 
     def last(self) -> int:
         return len(self.durable)
+
+    def tidy(self) -> None:
+        self.tidied += 1
 
     def close(self) -> None:
         self.is_closed = True
@@ -161,6 +165,7 @@ class DeskVenue:
         self.ledger = ledger
         self.clock = clock
         self.heard: Callable[[Any], None] = lambda event: None
+        self.soon: Callable[[Callable[[], None]], Any] = _soon
         self.requests: list[tuple[Request, list[str]]] = []
         self.is_closed = False
 
@@ -179,7 +184,7 @@ class DeskVenue:
             content=self._content(request),
             ts_venue=self.clock.ts,
         )
-        asyncio.get_running_loop().call_soon(self.heard, answer)
+        self.soon(lambda: self.heard(answer))
 
     async def close(self) -> None:
         self.is_closed = True
@@ -221,8 +226,8 @@ class Buyer(Strategy):
             self.place(OrderSpec(BTC.id, 1, LOT))
 
 
-class Bench:
-    """A driver with its doors, trading after ``begin``."""
+class Room:
+    """An engine of one buyer, and the doors of it."""
 
     def __init__(self) -> None:
         self.clock = Hand()
@@ -240,7 +245,7 @@ class Bench:
             limits=Limits(),
             settings=Settings(symbol_locks=False),
         )
-        doors = Doors(
+        self.doors = Doors(
             venue=self.venue,
             ledger=self.ledger,
             leases=self.leases,
@@ -248,8 +253,18 @@ class Bench:
             tape=self.tape,
             clock=self.clock,
         )
-        engine = Engine(setup, recover(setup), LEASE)
-        self.driver = Driver(engine, doors, LEASE, told=self.told.append)
+        self.engine = Engine(setup, recover(setup), LEASE)
+
+    def named(self, name: str) -> list[Any]:
+        return [fact for fact in self.told if getattr(fact, "name", "") == name]
+
+
+class Bench(Room):
+    """A driver with its doors, trading after ``begin``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.driver = Driver(self.engine, self.doors, told=self.told.append)
         self.running: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
@@ -287,8 +302,9 @@ class Bench:
         await asyncio.wait([self.running], timeout=5)
         return self.running.exception()
 
-    def named(self, name: str) -> list[Any]:
-        return [fact for fact in self.told if getattr(fact, "name", "") == name]
+
+def _soon(call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(call)
 
 
 async def _moment() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from interlock.live.driver import SLOW_NS
 from interlock.model.venue import OpenOrdersQuery, PlaceRequest
 from interlock.ports import LedgerFault, LedgerFull, StaleLease, TapeFault
+from interlock.runtime.loop import SLOW_NS
 from interlock.runtime.values import Outputs
 from tests.toy_players import SECOND
 from tests.unit.live.doors import Bench
@@ -159,8 +159,9 @@ def test_an_input_that_holds_everything_up_rings_an_alarm() -> None:
 def test_a_lease_that_cannot_be_renewed_warns_and_runs_out_by_itself() -> None:
     async def scene(bench: Bench) -> None:
         bench.leases.fault = LedgerFault("locked")
-        await bench.driver.renew()
-        bench.clock.ts = bench.driver.lease.ts_expires
+        bench.driver.renew()
+        await bench.until(lambda: bool(bench.named("LEASE_NOT_RENEWED")))
+        bench.clock.ts = bench.driver.engine.fence.lease.ts_expires
         bench.quote(wishes=1)
         await bench.turn()
 
@@ -173,7 +174,8 @@ def test_a_lease_that_cannot_be_renewed_warns_and_runs_out_by_itself() -> None:
 def test_a_lease_that_somebody_took_ends_the_driver() -> None:
     async def scene(bench: Bench) -> None:
         bench.leases.is_taken_over = True
-        await bench.driver.renew()
+        bench.driver.renew()
+        await bench.until(lambda: bench.driver.fault is not None)
         bench.quote(wishes=1)
         await bench.turn()
 
@@ -186,7 +188,7 @@ def test_a_lease_that_somebody_took_ends_the_driver() -> None:
 def test_a_snapshot_is_saved_after_the_row_that_names_it() -> None:
     async def scene(bench: Bench) -> None:
         bench.ledger.gate.clear()
-        await bench.driver.checkpoint()
+        bench.driver.checkpoint()
         await bench.turn()
         assert bench.snapshots.saved == []
         bench.ledger.gate.set()
@@ -201,20 +203,20 @@ def test_a_snapshot_is_saved_after_the_row_that_names_it() -> None:
 def test_a_snapshot_that_cannot_be_kept_warns_and_trading_goes_on() -> None:
     async def scene(bench: Bench) -> None:
         bench.snapshots.fault = OSError(28, "No space left on device", "snapshot-1")
-        await bench.driver.checkpoint()
+        bench.driver.checkpoint()
+        await bench.until(lambda: bool(bench.named("CHECKPOINT_FAILED")))
         bench.quote(wishes=1)
         await bench.until(lambda: len(bench.venue.places()) == 1)
 
     bench, error = play(scene)
     assert error is None
-    assert bench.named("CHECKPOINT_FAILED")
     assert bench.leases.released
 
 
 def test_a_strategy_that_no_snapshot_can_hold_does_not_stop_trading() -> None:
     async def scene(bench: Bench) -> None:
         bench.buyer.resting = threading.Lock()
-        await bench.driver.checkpoint()
+        bench.driver.checkpoint()
         bench.quote(wishes=1)
         await bench.until(lambda: len(bench.venue.places()) == 1)
 

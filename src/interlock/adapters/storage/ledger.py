@@ -100,10 +100,11 @@ class SqlLedger:
         return digest_after(self.database, seq)
 
     def tidy(self) -> None:
-        """Copy SQLite's log into its database: for quiet moments, on the thread that commits."""
-        if self.database.is_sqlite:
-            with self.database.faults("cannot be tidied"):
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Copy SQLite's log into its database, on a connection of its own: commits go on."""
+        if not self.database.is_sqlite:
+            return
+        with self.database.faults("cannot be tidied"), closing(self.database.connect()) as found:
+            found.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Let go of the database. What was not committed is forgotten."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from interlock.live.driver import Lags
 from interlock.live.record import Record
 from interlock.live.report import charts
 from interlock.live.report.tally import Tally
@@ -17,6 +16,7 @@ from interlock.model.rows import FillRow, ReconcileRow
 from interlock.model.units import MONEY_SCALE
 from interlock.research.report import text
 from interlock.research.report.page import environment
+from interlock.runtime.loop import Lags
 from interlock.runtime.values import Notice
 from interlock.ui.read_model import Status
 

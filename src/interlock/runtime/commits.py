@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import msgspec
 
-from interlock.live.disk import DiskThread
 from interlock.model.venue import Request
 from interlock.ports import (
     Clock,
+    Disk,
     Leases,
     Ledger,
     LedgerFault,
     Snapshots,
     Tape,
     TapeFault,
+    Timer,
+    Timers,
     Venue,
 )
 from interlock.runtime.values import Outputs
 
 # Rows that no request waits for go to the disk together: a commit under way makes an order wait.
-LAZY_S = 0.01
+LAZY_NS = 10_000_000
 
 # Requests with the time of the input that asked for each.
 Held = list[tuple[int, Request]]
-# What became durable, or why nothing did.
-Durable = Callable[[Held, Exception | None], None]
+# A sequence and the state that includes the ledger up to it.
+Kept = tuple[int, bytes]
+# What became durable and the snapshot that may be kept now, or why nothing did.
+Durable = Callable[[Held, Kept | None, Exception | None], None]
 # Name and text of a fault that trading survives.
 Warn = Callable[[str, str], None]
 
 
 class Doors(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports that a driver works with."""
+    """The ports that a loop works with."""
 
     venue: Venue
     ledger: Ledger
@@ -43,25 +46,35 @@ class Doors(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
 
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a loop's work waits: ``commits`` for what orders need, ``aside`` for all else.
+
+    They may be one disk. Two let a snapshot be written while orders go on.
+    """
+
+    commits: Disk
+    aside: Disk
+    timers: Timers
+
+
 class Commits:
     """One commit at a time, each with everything that was appended until it began.
 
-    ``durable`` is called on the loop with the requests whose rows are on the disk, in their order.
+    ``durable`` is called with the requests whose rows are on the disk, in their order.
     """
 
-    def __init__(self, doors: Doors, disk: DiskThread, durable: Durable, warn: Warn) -> None:
+    def __init__(self, doors: Doors, places: Places, durable: Durable, warn: Warn) -> None:
         self.doors = doors
         self.took_ns = 0
         self.is_busy = False
         self.has_rows = False
-        self._disk = disk
+        self._places = places
         self._durable = durable
         self._warn = warn
         self._taken = 0
         self._held: Held = []
-        self._kept: tuple[int, bytes] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._late: asyncio.TimerHandle | None = None
+        self._kept: Kept | None = None
+        self._late: Timer | None = None
 
     def take(self, outputs: Outputs, ts: int) -> None:
         """Append rows and hold back requests; raises LedgerFault."""
@@ -78,7 +91,7 @@ class Commits:
             self._held.append((ts, request))
 
     def keep(self, seq: int, state: bytes) -> None:
-        """Save a snapshot with the next commit, after its rows."""
+        """Let a snapshot be kept after the next commit, which has its row."""
         self._kept = (seq, state)
 
     def push(self, *, at_once: bool) -> None:
@@ -89,11 +102,11 @@ class Commits:
             # Taken away first: what is released may bring new requests.
             released, self._held = self._held, []
             if released:
-                self._durable(released, None)
+                self._durable(released, None, None)
         elif self._held or self._kept is not None or at_once:
             self._begin()
         elif self._late is None:
-            self._late = self._loop.call_later(LAZY_S, self._begin_late)
+            self._late = self._places.timers.later(LAZY_NS, self._begin_late)
 
     def stop(self) -> None:
         """Begin no commit by time any more."""
@@ -101,10 +114,10 @@ class Commits:
             self._late.cancel()
             self._late = None
 
-    async def finish(self) -> None:
-        """Commit what was appended, keep the last snapshot; requests stay where they are."""
-        kept, self._kept = self._kept, None
-        await self._disk.call(lambda: self._commit(kept, 0))
+    def finish(self) -> Kept | None:
+        """Commit what was appended; returns the snapshot to keep. Waits: for the disk's side."""
+        self._commit(0)
+        return self._kept
 
     def _begin_late(self) -> None:
         self._late = None
@@ -121,27 +134,19 @@ class Commits:
         except TapeFault as error:
             self._warn("TAPE_FAULT", str(error))
         started, upto = self.doors.clock.now_ns(), self._taken
-        self._disk.start(
-            lambda: self._commit(kept, upto), lambda error: self._ended(error, released, started)
-        )
 
-    def _commit(self, kept: tuple[int, bytes] | None, upto: int) -> None:
-        """On the disk's thread: the rows, then the snapshot that includes them."""
+        def ended(found: None, error: Exception | None) -> None:
+            self.is_busy = False
+            self.took_ns = self.doors.clock.now_ns() - started
+            self._durable(released, kept, error)
+
+        self._places.commits.start(lambda: self._commit(upto), ended)
+
+    def _commit(self, upto: int) -> None:
+        """On the disk's side."""
         last = self.doors.ledger.commit()
         if last < upto:
             raise LedgerFault(
                 f"row {upto} was taken and the ledger ends at {last} after its commit: it lost "
                 "rows; nothing is sent on it. Start again: the start path asks the venue"
             )
-        if kept is None:
-            return
-        try:
-            self.doors.snapshots.save(*kept)
-        except OSError as error:
-            text = f"{error}; the next start reads more of the ledger instead"
-            self._loop.call_soon_threadsafe(self._warn, "CHECKPOINT_FAILED", text)
-
-    def _ended(self, error: Exception | None, released: Held, started: int) -> None:
-        self.is_busy = False
-        self.took_ns = self.doors.clock.now_ns() - started
-        self._durable(released, error)
