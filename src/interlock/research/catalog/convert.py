@@ -49,6 +49,8 @@ class RawFile:
     decimals: dict[str, list[Decimals]] = field(default_factory=dict)
     integers: dict[str, list[Integers]] = field(default_factory=dict)
     rounded: int = 0
+    # What of the file was passed over.
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -89,7 +91,8 @@ def read_file(path: Path, reading: Reading, *, progress: Progress | None = None)
     times = TimeReader(str(path), timezone=reading.timezone, unit=reading.time_unit)
     for chunk in chunks(path):
         if raw is None:
-            raw = RawFile(path, recognize(chunk.frame.columns, path, hints=reading.hints))
+            layout = recognize(chunk.frame.columns, path, hints=reading.hints)
+            raw = RawFile(path, layout, notes=chunk.notes)
         frame = _of_symbol(chunk.frame, raw.layout, reading.symbol, path)
         if len(frame):
             _append(raw, Chunk(frame, chunk.first_row, chunk.done), times, reading)
@@ -184,6 +187,8 @@ def _words(column: pl.Series, words: dict[str, int], allowed: str) -> Integers:
 
 
 def _remedy(field_name: str, bad: BadValue) -> str:
+    if "comma" in bad.rule:
+        return "export the file with decimal points and without separators of thousands"
     if "decimals" in bad.rule and field_name == "rate":
         return "round on purpose with --round, or export fewer digits"
     if "decimals" in bad.rule:

@@ -7,6 +7,7 @@ that needs more than MAX_EXPONENT decimals is refused, never rounded.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -23,6 +24,7 @@ _INT64_MAX = 2**63 - 1
 # Any decimal of up to 15 digits survives the trip through float64; one more byte is the point.
 _SAFE_TEXT = 16
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)$"
+_WITH_COMMA = re.compile(r"[+-]?[\d.]*\d,\d[\d.,]*")
 _SCIENTIFIC = r"^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}$"
 
 
@@ -108,7 +110,7 @@ def _refuse_missing(column: pl.Series, shown: pl.Series | None = None) -> None:
         if value is None:
             raise BadValue(row, "(empty)", "is missing where a number is required")
         is_number = column.dtype.is_float() and column[row] is not None
-        raise BadValue(row, str(value), "is not finite" if is_number else "is not a number")
+        raise BadValue(row, str(value), "is not finite" if is_number else _no_number(str(value)))
 
 
 def _from_floats(values: NDArray[np.floating]) -> Decimals:
@@ -158,10 +160,17 @@ def _without_scientific(text: pl.Series, plain: pl.Series) -> pl.Series:
         row = int(bad.arg_true()[0])
         shown = str(text[row]) or "(empty)"
         missing = shown.lower() in ("(empty)", "nan", "null", "none", "inf", "-inf")
-        rule = "is missing where a number is required" if missing else "is not a number"
+        rule = "is missing where a number is required" if missing else _no_number(shown)
         raise BadValue(row, shown, rule)
     rows = scientific.arg_true().to_list()
     return text.scatter(rows, [format(Decimal(str(text[row])), "f") for row in rows])
+
+
+def _no_number(text: str) -> str:
+    """The rule that a text breaks; a comma in a number may mean two things, so it means none."""
+    if _WITH_COMMA.fullmatch(text.strip()):
+        return "has a comma, of decimals or of thousands, where only a decimal point is read"
+    return "is not a number"
 
 
 def _from_long_text(text: pl.Series) -> Decimals:

@@ -246,7 +246,7 @@ def _one_step(files: list[RawFile], tables: list[Table]) -> None:
 
 
 def _notes(files: list[RawFile], moved: int) -> tuple[str, ...]:
-    notes = dict.fromkeys(note for raw in files for note in raw.layout.notes)
+    notes = dict.fromkeys(note for raw in files for note in (*raw.notes, *raw.layout.notes))
     ignored = dict.fromkeys(name for raw in files for name in raw.layout.ignored)
     if ignored:
         notes[f"columns not stored: {', '.join(ignored)}"] = None

@@ -11,9 +11,10 @@ from interlock.research.catalog.errors import ImportRefused
 
 _ALIASES: dict[str, tuple[str, ...]] = {
     "time": (
-        "ts", "time", "timestamp", "date", "datetime", "open_time", "opentime", "open time",
-        "transact_time", "transaction_time", "calc_time", "fundingtime", "funding_time", "unix",
-        "unix_timestamp", "index", "t",
+        # An epoch has no zone to be asked for: it goes before a date beside it.
+        "unix", "unix_timestamp", "ts", "time", "timestamp", "date", "datetime", "open_time",
+        "opentime", "open time", "transact_time", "transaction_time", "calc_time", "fundingtime",
+        "funding_time", "index", "t",
     ),
     "open": ("open", "o", "open_price"),
     "high": ("high", "h", "high_price"),

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from interlock.research.catalog.errors import ImportRefused
+from interlock.research.catalog.preamble import open_table, separator_of
 
 _CSV_BLOCK = 32 << 20
 _CHUNK_ROWS = 1_000_000
@@ -34,11 +35,15 @@ _SUFFIXES = "csv, csv.gz, csv.zip, parquet, feather, npy, npz, json, json.gz"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows of a file with the columns it names, and how much of the file they end at (0..1)."""
+    """Rows of a file with the columns it names, and how much of the file they end at (0..1).
+
+    ``notes`` say what of the file was passed over.
+    """
 
     frame: pl.DataFrame
     first_row: int
     done: float
+    notes: tuple[str, ...] = ()
 
 
 def chunks(path: Path) -> Iterator[Chunk]:
@@ -68,22 +73,20 @@ def _short(error: Exception) -> str:
 def _csv(path: Path) -> Iterator[Chunk]:
     size = max(1, path.stat().st_size)
     with path.open("rb") as raw, _plain(raw, path) as text:
-        head = text.readline()
-        while head.strip() == b"" and head:
-            head = text.readline()
-        separator = _separator(head)
-        cells = _cells(head, separator)
+        table = open_table(text)
+        separator = separator_of(table.head)
+        cells = _cells(table.head, separator)
         has_header = _is_header(cells)
         names = [cell.strip() for cell in cells] if has_header else _headerless(cells, path)
-        rest = b"" if has_header else head
+        rest = table.second if has_header else table.head + table.second
         row = 0
         while True:
-            block = text.read(_CSV_BLOCK)
+            block = table.rest.read(_CSV_BLOCK)
             content = rest + block
             cut = content.rfind(b"\n") + 1 if block else len(content)
             if cut and content[:cut].strip():
                 frame = _frame(content[:cut], names, separator, path)
-                yield Chunk(frame, row, min(1.0, raw.tell() / size))
+                yield Chunk(frame, row, min(1.0, raw.tell() / size), table.notes)
                 row += len(frame)
             rest = content[cut:]
             if not block:
@@ -98,9 +101,12 @@ def _frame(content: bytes, names: list[str], separator: str, path: Path) -> pl.D
             f"{path} is not a regular CSV: {_short(error)}; every row needs {len(names)} columns"
         ) from error
     if frame.width != len(names):
+        hint = ""
+        if separator == "," and frame.width > len(names):
+            hint = "; where numbers have a decimal comma, export them with decimal points"
         raise ImportRefused(
             f"{path} has rows of {frame.width} columns under {len(names)} names; "
-            "every row needs as many values as there are names"
+            f"every row needs as many values as there are names{hint}"
         )
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
@@ -126,11 +132,6 @@ def _plain(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 def _cells(line: bytes, separator: str) -> list[str]:
     text = line.decode("utf-8-sig", errors="replace").strip()
     return [cell.strip().strip('"') for cell in text.split(separator)] if text else []
-
-
-def _separator(line: bytes) -> str:
-    counts = {mark: line.count(mark.encode()) for mark in (",", ";", "\t")}
-    return max(counts, key=lambda mark: counts[mark])
 
 
 def _is_header(cells: list[str]) -> bool:
