@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from interlock.kernel import snapshot
 from interlock.runtime.recovery import recover
+from interlock.runtime.settings import Settings
 from tests.toy_players import MS, SECOND, T0, Bracketed, Restless
 from tests.toy_world import Faults, World
 
 
+@pytest.mark.parametrize("whole_ns", [0, 2 * SECOND, Settings().whole_ns])
 @pytest.mark.parametrize("strategy", [Restless, Bracketed])
-def test_a_fold_gives_the_state_back(strategy: type) -> None:
+def test_a_fold_gives_the_state_back(strategy: type, whole_ns: int) -> None:
+    """Also where orders are packed as soon as they are over, and come back for a late word."""
     checked = [0]
     for seed in range(1, 13):
         world = World(seed, faults=Faults(crash=0.0), strategy=strategy, snapshots=0.0)
+        world.settings = msgspec.structs.replace(world.settings, whole_ns=whole_ns)
         for second in (21, 27, 33, 39):
             world.at(T0 + second * SECOND + 250 * MS + 7, _compare, world, checked)
         world.run()
@@ -32,9 +37,12 @@ def _compare(world: World, checked: list[int]) -> None:
     checked[0] += 1
 
 
-def test_a_snapshot_and_the_rest_give_the_state_back() -> None:
+@pytest.mark.parametrize("whole_ns", [0, 2 * SECOND, Settings().whole_ns])
+def test_a_snapshot_and_the_rest_give_the_state_back(whole_ns: int) -> None:
     for seed in range(1, 7):
-        world = World(seed, faults=Faults(crash=0.0), snapshots=0.1).run()
+        world = World(seed, faults=Faults(crash=0.0), snapshots=0.1)
+        world.settings = msgspec.structs.replace(world.settings, whole_ns=whole_ns)
+        world.run()
         assert world.kept is not None and world.engine is not None
         rest = [row for row in world.rows if row.seq > world.kept[0]]
         found = recover(world.setup(), kept=world.kept[1], rows=rest, tape=world.tape)
@@ -64,3 +72,12 @@ def test_a_damaged_snapshot_is_refused() -> None:
     data[len(data) // 2] ^= 1
     with pytest.raises(snapshot.SnapshotError):
         recover(world.setup(), kept=bytes(data[:-3]))
+
+
+def test_a_snapshot_of_another_version_is_refused() -> None:
+    world = World(1, faults=Faults(crash=0.0), snapshots=0.1).run()
+    assert world.kept is not None
+    parts = msgspec.msgpack.decode(world.kept[1])
+    older = msgspec.msgpack.encode([parts[0] - 1, *parts[1:]])
+    with pytest.raises(snapshot.SnapshotError, match="version"):
+        recover(world.setup(), kept=older)

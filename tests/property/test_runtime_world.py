@@ -29,6 +29,17 @@ def test_books_are_equal_after_any_faults(first: int) -> None:
     assert sum(world.crashes for world in worlds) > 10
 
 
+@pytest.mark.parametrize("whole_ns", [0, SECOND])
+def test_orders_that_are_packed_at_once_keep_the_books_equal(whole_ns: int) -> None:
+    settings = msgspec.structs.replace(QUICK, whole_ns=whole_ns)
+    for seed in range(1, 61):
+        world = World(seed, settings=settings).run()
+        assert world.engine is not None
+        assert len(world.engine.desk.books.archive) > 0 or not world.truth.sent
+    for seed in range(1, 31):
+        World(seed, strategy=Bracketed, settings=settings).run()
+
+
 def test_brackets_survive_any_faults() -> None:
     worlds = [World(seed, strategy=Bracketed).run() for seed in range(1, 61)]
     assert sum(len(world.truth.sent) for world in worlds) > 300

@@ -115,8 +115,8 @@ def dump(state: State) -> bytes:
             state.wallet,
             state.balances,
             [_slot(slot) for slot in state.instruments.values()],
-            [_order(order) for order in state.open.values()],
-            [_order(order) for order in state.closed.values()],
+            [dump_order(order) for order in state.open.values()],
+            [dump_order(order) for order in state.closed.values()],
             list(state.order_times),
             [_strategy(owner) for owner in state.strategies.values()],
         )
@@ -145,10 +145,10 @@ def load(state: State, data: bytes) -> None:
             )
         _load_strategy(state, state.strategies[owner.name], owner)
     for order in kept.open:
-        found = _load_order(state, order)
+        found = load_order(state, order)
         state.open[found.client_order_id] = found
     for order in kept.closed:
-        found = _load_order(state, order)
+        found = load_order(state, order)
         state.closed[found.client_order_id] = found
     for owner in kept.strategies:
         _load_orders(state, state.strategies[owner.name], owner)
@@ -173,7 +173,7 @@ def _strategy(owner: StrategySlot) -> StrategyDump:
         owner.wallet,
         [_position(position) for position in owner.positions.values()],
         list(owner.orders),
-        [_order(order) for order in waiting.values()],
+        [dump_order(order) for order in waiting.values()],
         {ref: [child.ref for child in children] for ref, children in owner.children.items()},
         dict(owner.wants),
         owner.warming,
@@ -203,13 +203,14 @@ def _load_orders(state: State, owner: StrategySlot, kept: StrategyDump) -> None:
     """Link a strategy's references to its orders, open, waiting and lately over."""
     found = {order.ref: order for order in state.closed.values() if order.owner is owner}
     found |= {order.ref: order for order in state.open.values() if order.owner is owner}
-    found |= {order.ref: _load_order(state, order) for order in kept.waiting}
+    found |= {order.ref: load_order(state, order) for order in kept.waiting}
     owner.orders.update((ref, found[ref]) for ref in kept.refs if ref in found)
     for ref, children in kept.children.items():
         owner.children[ref] = [found[child] for child in children if child in found]
 
 
-def _order(order: Order) -> OrderDump:
+def dump_order(order: Order) -> OrderDump:
+    """An order as plain values."""
     return OrderDump(
         order.client_order_id,
         order.owner.name,
@@ -225,7 +226,8 @@ def _order(order: Order) -> OrderDump:
     )
 
 
-def _load_order(state: State, kept: OrderDump) -> Order:
+def load_order(state: State, kept: OrderDump) -> Order:
+    """The order of plain values, among the strategies of a state; it is not put into the state."""
     owner = state.strategies[kept.strategy]
     order = Order(kept.client_order_id, owner, kept.ref, kept.spec)
     order.status, order.filled, order.notional = kept.status, kept.filled, kept.notional

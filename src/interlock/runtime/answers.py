@@ -20,11 +20,11 @@ from interlock.model.venue import (
     Verdict,
 )
 from interlock.runtime.asks import Pending
-from interlock.runtime.books import Track
 from interlock.runtime.desk import Desk
 from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.resolver import Resolver
+from interlock.runtime.tracks import Track
 
 # The venue holds this id already: a statement about an earlier attempt, none about this one.
 DUPLICATE_CODES = frozenset({"-4116", "DUPLICATE_ID"})

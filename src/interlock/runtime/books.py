@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED
-from interlock.model.order import Change, OrderSpec
+from interlock.model.order import Change
 from interlock.model.rows import (
     AdjustmentRow,
     AnswerRow,
@@ -29,6 +29,10 @@ from interlock.model.rows import (
     TransitionRow,
 )
 from interlock.model.venue import AmendRequest, CancelRequest, Verdict
+from interlock.runtime.archive import Archive
+from interlock.runtime.counted import Counted
+from interlock.runtime.ids import Registry, Standing
+from interlock.runtime.tracks import Attempt, Track
 
 OPENED = "ACCOUNT_OPENED"
 FOREIGN = "FOREIGN_ORDER"
@@ -36,70 +40,17 @@ FOREIGN = "FOREIGN_ORDER"
 # an amendment is settled though the kernel has nothing to be told.
 SEEN = "seen"
 SETTLED = ("cancel settled", "amend settled")
-
-
-class Attempt(msgspec.Struct):
-    """One cancel or amendment that left: ``verdict`` is empty while there is no answer."""
-
-    request_id: int
-    ts: int
-    ts_deadline: int
-    verdict: str = ""
-    wanted: OrderSpec | None = None
-
-
-class Track(msgspec.Struct):
-    """One order's attempts. ``submit`` is empty until answered; ``is_seen`` once the venue had it.
-
-    ``is_adopted`` marks an order that nobody here sent.
-    """
-
-    client_order_id: str
-    strategy: str
-    spec: OrderSpec
-    ts: int
-    ts_deadline: int
-    request_id: int
-    epoch: int
-    reference: int = 0
-    submit: str = ""
-    venue_order_id: str = ""
-    is_seen: bool = False
-    is_adopted: bool = False
-    cancel: Attempt | None = None
-    amend: Attempt | None = None
-    filled: int = 0
-    ts_first_fill: int = 0
-    ts_closed: int = 0
-
-    @property
-    def in_flight(self) -> bool:
-        """Whether an attempt about the order has no answer yet."""
-        return (
-            not self.submit
-            or (self.cancel is not None and not self.cancel.verdict)
-            or (self.amend is not None and not self.amend.verdict)
-        )
-
-    @property
-    def doubt(self) -> str:
-        """What about a position's size is in doubt: submit, amend, or nothing."""
-        if self.ts_closed:
-            return ""
-        if self.submit == Verdict.UNKNOWN and not self.is_seen:
-            return "submit"
-        if self.amend is not None and self.amend.verdict == Verdict.UNKNOWN:
-            return "amend"
-        return ""
+# Bytes of a payload's hash that are remembered.
+PAYLOAD = 8
 
 
 class Books(msgspec.Struct):
     """Attempts, executions and payments that were counted, switches, ids that were given out."""
 
     tracks: dict[str, Track] = {}
-    given: dict[str, tuple[bytes, int]] = {}
+    given: Registry = msgspec.field(default_factory=Registry)
     names: dict[str, dict[str, str]] = {}
-    trades: dict[str, dict[int, int]] = {}
+    trades: dict[str, Counted] = {}
     payments: dict[str, int] = {}
     switches: dict[str, tuple[str, str]] = {}
     foreign: dict[str, str] = {}
@@ -115,6 +66,12 @@ class Books(msgspec.Struct):
     disordered: dict[str, int] = {}
     # In which mode these books were kept: paper money is no money of a venue.
     mode: str = ""
+    # Orders that are over: since when, while they are whole, and where they are packed after that;
+    # and the last trigger of a packed stop by strategy, instrument and side.
+    closing: dict[str, int] = {}
+    archive: Archive = msgspec.field(default_factory=Archive)
+    stops: dict[str, int] = {}
+    ts_clean: int = 0
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -128,18 +85,38 @@ class Books(msgspec.Struct):
         if venue_order_id:
             self.names.setdefault(instrument, {})[venue_order_id] = client_order_id
 
-    def clean(self, ts_before: int) -> int:
-        """Forget orders that were over before a time, and executions as old; returns the orders."""
-        old = [name for name, track in self.tracks.items() if 0 < track.ts_closed < ts_before]
-        for name in old:
-            track = self.tracks.pop(name)
-            self.names.get(track.spec.instrument, {}).pop(track.venue_order_id, None)
+    def name_of(self, instrument: str, venue_order_id: str) -> str:
+        """Our id of the venue's order, or an empty text."""
+        if not venue_order_id:
+            return ""
+        found = self.names.get(instrument, {}).get(venue_order_id, "")
+        return found or self.archive.named(instrument, venue_order_id)
+
+    def track(self, client_order_id: str) -> Track | None:
+        """The attempts of an order; a copy when it is packed: only rows change what is known."""
+        found = self.tracks.get(client_order_id)
+        if found is None and client_order_id in self.given:
+            closed = self.archive.find(client_order_id)
+            found = None if closed is None else closed.track
+        return found
+
+    def standing(self, client_order_id: str, payload: bytes) -> Standing:
+        """Whether an id may be sent with a payload of this hash: only a new one may."""
+        if client_order_id not in self.given:
+            return Standing.NEW
+        track = self.track(client_order_id)
+        if track is None or track.payload == payload[:PAYLOAD]:
+            return Standing.DUPLICATE
+        return Standing.CONFLICT
+
+    def clean(self, ts_before: int) -> None:
+        """Forget packed orders, executions and payments from before a time."""
+        self.archive.clean(ts_before)
         for counted in self.trades.values():
-            for trade in [trade for trade, ts in counted.items() if ts < ts_before]:
-                del counted[trade]
+            counted.clean(ts_before)
         for payment in [key for key, ts in self.payments.items() if ts < ts_before]:
             del self.payments[payment]
-        return len(old)
+        self.given.clean(ts_before, keep_epoch=self.epoch)
 
 
 def _intent(books: Books, row: IntentRow) -> None:
@@ -152,8 +129,9 @@ def _intent(books: Books, row: IntentRow) -> None:
         request_id=row.request_id,
         epoch=row.epoch,
         reference=row.reference,
+        payload=row.payload_hash[:PAYLOAD],
     )
-    books.given.setdefault(row.client_order_id, (row.payload_hash, row.ts_event))
+    books.given.add(row.client_order_id, row.ts_event)
 
 
 def _request(books: Books, row: RequestRow) -> None:
@@ -218,12 +196,19 @@ def _transition(books: Books, row: TransitionRow) -> None:
     if change is Change.CANCEL_REJECT:
         track.cancel = None
     if row.after in _OVER:
-        track.ts_closed = track.ts_closed or row.ts_event
+        _close(books, track, row.ts_event)
+
+
+def _close(books: Books, track: Track, ts: int) -> None:
+    """An order is over, for the first time or once more after it was taken out of the archive."""
+    track.ts_closed = track.ts_closed or ts
+    books.closing.setdefault(track.client_order_id, ts)
 
 
 def _fill(books: Books, row: FillRow) -> None:
     fill = row.fill
-    books.trades.setdefault(fill.instrument, {})[fill.trade_id] = max(fill.ts_venue, row.ts_event)
+    counted = books.trades.setdefault(fill.instrument, Counted())
+    counted.add(fill.trade_id, max(fill.ts_venue, row.ts_event))
     moment, last = (fill.ts_venue, fill.trade_id), books.newest.get(fill.instrument, (0, 0))
     if moment < last:
         books.disordered[fill.instrument] = row.ts_event
@@ -233,7 +218,7 @@ def _fill(books: Books, row: FillRow) -> None:
         track.is_seen = True
         track.filled += fill.quantity
         if track.filled >= track.spec.quantity:
-            track.ts_closed = track.ts_closed or row.ts_event
+            _close(books, track, row.ts_event)
         track.ts_first_fill = track.ts_first_fill or row.ts_event
         if fill.venue_order_id and not track.venue_order_id:
             track.venue_order_id = fill.venue_order_id

@@ -34,9 +34,11 @@ from interlock.model.rows import (
     TransitionRow,
     encode_row,
 )
-from interlock.runtime.books import Books, Track
-from interlock.runtime.ids import Registry, prefix, seal, strategy_number
+from interlock.runtime.books import Books
+from interlock.runtime.closing import fold, order_of
+from interlock.runtime.ids import prefix, seal, strategy_number
 from interlock.runtime.settings import Settings
+from interlock.runtime.tracks import Track
 from interlock.runtime.values import Notice, Outputs
 from interlock.strategy.api import StrategyError
 
@@ -57,7 +59,6 @@ class Desk:
         self.state = state
         self.books = books
         self.settings = settings
-        self.registry = Registry(books.given)
         self.out = Outputs()
         self.effects: deque[Effect] = deque()
         self.ts = 0
@@ -69,7 +70,7 @@ class Desk:
     # What an input leaves behind.
     def write(self, row: AnyRow) -> None:
         """Remember a row: in the books now, in the ledger before anything leaves."""
-        self.books.apply(row)
+        fold(self.state, self.books, row, self.settings)
         self.out.rows.append(encode_row(row))
         self.ledger_seq += 1
 
@@ -149,13 +150,12 @@ class Desk:
 
     # Reading.
     def order(self, client_order_id: str) -> Order | None:
-        """An order of ours, open or lately over."""
-        found = self.state.open.get(client_order_id)
-        return found if found is not None else self.state.closed.get(client_order_id)
+        """An order of ours, open or over; a copy when it is packed."""
+        return order_of(self.state, self.books, client_order_id)
 
     def track(self, client_order_id: str) -> Track | None:
         """The attempts of an order."""
-        return self.books.tracks.get(client_order_id)
+        return self.books.track(client_order_id)
 
     def open_tracks(self) -> list[Track]:
         """The attempts of every open order, oldest first."""

@@ -70,7 +70,7 @@ class Dispatch:
         if order is None:
             return
         payload = payload_hash(name, effect.spec)
-        standing = self.desk.registry.standing(name, payload)
+        standing = self.desk.books.standing(name, payload)
         if standing is not Standing.NEW:
             text = f"this id was given out before ({standing.value}); it is not sent again"
             self.desk.record("COID_DUPLICATE", name, text, level="CRITICAL")

@@ -27,6 +27,7 @@ from interlock.runtime.answers import Answers
 from interlock.runtime.asks import NOT_ADMITTED, Asks, Pending
 from interlock.runtime.breaker import Breaker
 from interlock.runtime.budget import Budget
+from interlock.runtime.closing import CLEAN_EVERY_NS
 from interlock.runtime.dead_man import DeadMan
 from interlock.runtime.desk import Desk
 from interlock.runtime.dispatch import Dispatch
@@ -44,7 +45,6 @@ from interlock.runtime.startup import Startup
 from interlock.runtime.stops import Verbs
 from interlock.runtime.values import Command, LeaseChanged, Outputs, Tick
 
-CLEAN_EVERY_NS = 60_000_000_000
 # The shortest wait: whatever is overdue, time alone never turns the core faster than this.
 TURN_NS = 1_000_000
 
@@ -216,15 +216,10 @@ class Engine:
         self._held.clear()
 
     def _clean(self) -> None:
-        """Forget what is older than the watch for late executions."""
-        ts = self.desk.ts
-        if ts < self._ts_clean:
-            return
-        self._ts_clean = ts + CLEAN_EVERY_NS
-        before = ts - self.setup.settings.late_fill_ns
-        self.desk.books.clean(before)
-        self.desk.registry.clean(before, keep_epoch=self.fence.lease.epoch)
-        self.evidence.forget()
+        """Forget claims about orders that are packed."""
+        if self.desk.ts >= self._ts_clean:
+            self._ts_clean = self.desk.ts + CLEAN_EVERY_NS
+            self.evidence.forget()
 
     def _next(self) -> int:
         parts: list[Any] = [self.asks]

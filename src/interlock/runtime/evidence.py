@@ -23,9 +23,10 @@ from interlock.model.events import (
 from interlock.model.order import TERMINAL, OrderSpec, OrderStatus
 from interlock.model.rows import AnswerRow
 from interlock.model.venue import VenueOrder, Verdict
-from interlock.runtime.books import SEEN, Track
+from interlock.runtime.books import SEEN
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Gate
+from interlock.runtime.tracks import Track
 
 _S = OrderStatus
 
@@ -107,11 +108,11 @@ class Evidence:
         return found
 
     def forget(self) -> None:
-        """Drop claims about orders whose attempts are forgotten too."""
+        """Drop claims about orders that are packed, but for those that lack executions."""
         tracks = self.desk.books.tracks
         for name in [name for name in self.claims if name not in tracks]:
-            del self.claims[name]
-            self._short.pop(name, None)
+            if name not in self._short:
+                del self.claims[name]
 
     def _alive(self, track: Track, seen: VenueOrder, claim: Claim, asked: int, source: str) -> None:
         """The order works at the venue: it is no longer in doubt whether it does."""

@@ -55,8 +55,8 @@ class Fills:
 
     def take(self, fill: VenueFill, source: str) -> bool:
         """Apply an execution unless it was applied before; True when it was news."""
-        counted = self.desk.books.trades.get(fill.instrument, {})
-        if fill.trade_id in counted:
+        counted = self.desk.books.trades.get(fill.instrument)
+        if counted is not None and fill.trade_id in counted:
             self.repeated += 1
             return False
         if fill.instrument not in self.desk.state.instruments:
@@ -91,11 +91,10 @@ class Fills:
 
     def _order_of(self, fill: VenueFill) -> str:
         """The id of ours that an execution belongs to, by the venue's order id if need be."""
-        named = self.desk.books.names.get(fill.instrument, {}).get(fill.venue_order_id, "")
         given = fill.client_order_id
         if given and (given in self.desk.books.tracks or parse(given) is not None):
             return given
-        return named
+        return self.desk.books.name_of(fill.instrument, fill.venue_order_id)
 
     def _apply(self, order: Order, fill: VenueFill, source: str) -> None:
         desk, name = self.desk, order.client_order_id

@@ -8,8 +8,8 @@ symbol locks on, so does every order of an earlier decision that has no answer y
 from __future__ import annotations
 
 from interlock.model.order import LIMIT_TYPES
-from interlock.runtime.books import Track
 from interlock.runtime.desk import Desk
+from interlock.runtime.tracks import Track
 
 
 class Flow:

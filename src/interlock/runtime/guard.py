@@ -85,6 +85,9 @@ class Guard:
             is_own = order.owner is gap.owner and order.spec.tag != "leave"
             if is_own and exits.protects(order.spec, name, side) and order.spec.trigger:
                 return order.spec.trigger
+        packed = self.desk.books.stops.get(f"{gap.owner.name} {name} {side:+d}")
+        if packed:
+            return packed
         mark = gap.slot.mark
         distance = mark * self.desk.settings.stop_distance_bps // BPS
         return gap.slot.instrument.round_price(mark + side * distance, up=side > 0)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
 
 LENGTH_MAX = 36
 EPOCH_BITS, STRATEGY_BITS, REF_BITS, CHECK_BITS = 32, 16, 40, 16
+# References in one page of a registry: the bits of one number.
+PAGE = 64
 _TAG = re.compile(r"[a-z][a-z0-9]{0,3}")
 _TEXT = re.compile(
     r"([a-z][a-z0-9]{0,3})-([1-9a-f][0-9a-f]{0,7})-(0|[1-9a-f][0-9a-f]{0,3})"
@@ -127,47 +128,56 @@ def strategy_number(name: str) -> int:
 
 
 class Standing(StrEnum):
-    """What a registry says about an id and a payload."""
+    """What the books say about an id and a payload."""
 
     NEW = "new"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
 
 
-class Registry:
-    """Every id that was ever given out with its payload's hash: one id, one payload, one send."""
+class Registry(msgspec.Struct, array_like=True):
+    """Every id that was given out; for one of ours that is a bit, by engine, epoch and strategy.
 
-    def __init__(self, payloads: dict[str, tuple[bytes, int]]) -> None:
-        self._payloads = payloads
-        self.duplicates = 0
+    ``pages`` hold 64 references each, ``ts_given`` when the newest of an epoch and strategy was
+    given out, ``others`` the ids of another form with their times.
+    """
+
+    pages: dict[str, dict[int, int]] = {}
+    ts_given: dict[str, int] = {}
+    others: dict[str, int] = {}
+
+    def __contains__(self, client_order_id: object) -> bool:
+        if not isinstance(client_order_id, str):
+            return False
+        part = parse(client_order_id)
+        if part is None:
+            return client_order_id in self.others
+        page, bit = divmod(part.ref, PAGE)
+        return bool(self.pages.get(_family(part), {}).get(page, 0) >> bit & 1)
 
     def __len__(self) -> int:
-        return len(self._payloads)
+        bits = sum(mask.bit_count() for pages in self.pages.values() for mask in pages.values())
+        return bits + len(self.others)
 
-    def standing(self, client_order_id: str, payload: bytes) -> Standing:
-        """Whether the id may be sent with this payload: only a new one may."""
-        known = self._payloads.get(client_order_id)
-        if known is None:
-            return Standing.NEW
-        self.duplicates += 1
-        return Standing.DUPLICATE if known[0] == payload else Standing.CONFLICT
+    def add(self, client_order_id: str, ts: int) -> None:
+        """Remember an id that is given out at a time, ns."""
+        part = parse(client_order_id)
+        if part is None:
+            self.others.setdefault(client_order_id, ts)
+            return
+        family, (page, bit) = _family(part), divmod(part.ref, PAGE)
+        pages = self.pages.setdefault(family, {})
+        pages[page] = pages.get(page, 0) | 1 << bit
+        self.ts_given[family] = max(ts, self.ts_given.get(family, 0))
 
-    def add(self, client_order_id: str, payload: bytes, ts: int) -> None:
-        """Remember an id; the first payload stays."""
-        self._payloads.setdefault(client_order_id, (payload, ts))
+    def clean(self, ts_before: int, *, keep_epoch: int) -> None:
+        """Forget earlier epochs whose newest id was given out before a time, and others as old."""
+        for family in [family for family, ts in self.ts_given.items() if ts < ts_before]:
+            if int(family.split("-")[1], 16) < keep_epoch:
+                del self.pages[family], self.ts_given[family]
+        for name in [name for name, ts in self.others.items() if ts < ts_before]:
+            del self.others[name]
 
-    def clean(self, ts_before: int, *, keep_epoch: int) -> int:
-        """Forget ids of earlier epochs given out before a time; returns how many went."""
-        old = [
-            name
-            for name, (_, ts) in self._payloads.items()
-            if ts < ts_before and ((part := parse(name)) is None or part.epoch < keep_epoch)
-        ]
-        for name in old:
-            del self._payloads[name]
-        return len(old)
 
-    def entries(self) -> Iterator[tuple[str, str, int]]:
-        """(id, payload hash in hexadecimal, when it was given out), oldest first."""
-        for name, (payload, ts) in self._payloads.items():
-            yield name, payload.hex(), ts
+def _family(part: OrderId) -> str:
+    return f"{part.tag}-{part.epoch:x}-{part.strategy:x}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from interlock.model.order import TRIGGERED_TYPES
 from interlock.model.rows import Difference, Severity
 from interlock.model.venue import VenueOrder, Verdict
-from interlock.runtime.books import FOREIGN, Track
+from interlock.runtime.books import FOREIGN
 from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.fills import Fills
 from interlock.runtime.gate import Fence
 from interlock.runtime.ids import OrderId, parse
 from interlock.runtime.resolver import OPEN_THERE, Resolver
+from interlock.runtime.tracks import Track
 
 MISSING = "missing from the open orders"
 
@@ -47,8 +48,7 @@ class OrdersCheck:
         """Our id of a venue's order; the venue's own where we have none."""
         if order.client_order_id in self.desk.books.tracks:
             return order.client_order_id
-        names = self.desk.books.names.get(order.instrument, {})
-        found = names.get(order.venue_order_id)
+        found = self.desk.books.name_of(order.instrument, order.venue_order_id)
         return found or order.client_order_id or f"venue:{order.venue_order_id}"
 
     def seen(self, order: VenueOrder, name: str, *, asked: int) -> Difference | None:

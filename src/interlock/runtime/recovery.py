@@ -20,10 +20,19 @@ from interlock.model.effects import SetTimer
 from interlock.model.events import Report
 from interlock.model.instrument import Instrument
 from interlock.model.order import TRANSITIONS
-from interlock.model.rows import AnyRow, IntentRow, LeaseEvent, LeaseRow, StoredRow, decode_row
+from interlock.model.rows import (
+    AnyRow,
+    IntentRow,
+    LeaseEvent,
+    LeaseRow,
+    StoredRow,
+    TransitionRow,
+    decode_row,
+)
 from interlock.runtime.books import Books
 from interlock.runtime.breaker import BreakerRule
 from interlock.runtime.budget import Rate
+from interlock.runtime.closing import fold
 from interlock.runtime.desk import enter_epoch, take_event
 from interlock.runtime.ids import parse
 from interlock.runtime.settings import Settings
@@ -71,7 +80,7 @@ class _Kept(msgspec.Struct, array_like=True):
     books: Books
 
 
-VERSION = 1
+VERSION = 2
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Kept).decode
 
@@ -110,6 +119,9 @@ def recover(
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             text = f"the snapshot cannot be read: {error}; start without it"
             raise snapshot.SnapshotError(text) from error
+        if data.version != VERSION:
+            text = f"version {data.version} of the books is not {VERSION}; start without it"
+            raise snapshot.SnapshotError(f"the snapshot cannot be read: {text}")
         snapshot.load(found.state, data.kernel)
         found.books, found.seq = data.books, data.seq
         enter_epoch(found.state, setup.settings.tag, max(1, found.books.epoch))
@@ -147,7 +159,12 @@ def _merge(
 
 
 def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
-    found.books.apply(row)
+    if isinstance(row, TransitionRow):
+        # The kernel took the report first, and the row tells of it.
+        _report(found, row)
+        fold(found.state, found.books, row, setup.settings)
+        return
+    fold(found.state, found.books, row, setup.settings)
     if isinstance(row, IntentRow):
         part = parse(row.client_order_id)
         if part is not None and adopt_intent(found.state, row, part.ref):
@@ -157,6 +174,10 @@ def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
         if row.event is LeaseEvent.ACQUIRED:
             enter_epoch(found.state, setup.settings.tag, row.epoch)
         return
+    _report(found, row)
+
+
+def _report(found: Recovered, row: AnyRow) -> None:
     event = event_of(row, found.state.instruments)
     if event is None:
         return

@@ -15,11 +15,11 @@ from interlock.model.events import CancelRejected, OrderCanceled, OrderRejected
 from interlock.model.order import TERMINAL, TRIGGERED_TYPES
 from interlock.model.venue import Answer, OpenOrdersQuery, OrderQuery, VenueOrder, Verdict
 from interlock.runtime.asks import Asks, Pending
-from interlock.runtime.books import Track
 from interlock.runtime.desk import Desk
 from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.fills import Fills
+from interlock.runtime.tracks import Track
 
 DURATIONS_KEPT = 1024
 # Why an order is asked about that is over in our books.

@@ -12,12 +12,12 @@ from interlock.model.events import OrderDoubted, OrderRejected, UpdateRejected
 from interlock.model.order import OrderStatus
 from interlock.model.rows import AnswerRow, EventRow, InstrumentRow, LeaseEvent, StateRow
 from interlock.model.venue import Verdict
-from interlock.runtime.books import Attempt, Track
 from interlock.runtime.desk import Desk, enter_epoch
 from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.gate import Fence
 from interlock.runtime.reconcile import Reconciler
 from interlock.runtime.resolver import Resolver
+from interlock.runtime.tracks import Attempt, Track
 
 RESTART = "restart"
 # Switches that a new start takes over from the last run; the others hold until lifted.

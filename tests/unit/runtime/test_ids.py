@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.model.order import OrderSpec
+from interlock.model.rows import IntentRow
+from interlock.runtime.books import Books
+from interlock.runtime.dispatch import payload_hash
 from interlock.runtime.ids import (
     LENGTH_MAX,
     IdError,
@@ -20,6 +25,7 @@ from interlock.runtime.ids import (
     to_cloid,
 )
 
+SPEC = OrderSpec("BTCUSDT-PERP.TOY", 1, 1000)
 PARTS = st.builds(
     OrderId,
     st.from_regex(r"\A[a-z][a-z0-9]{0,3}\Z"),
@@ -77,15 +83,51 @@ def test_a_strategy_keeps_its_number() -> None:
     assert strategy_number("toy") == 0x0F53
 
 
+def _intent(name: str) -> IntentRow:
+    return IntentRow(
+        ts_event=10,
+        client_order_id=name,
+        account="main",
+        strategy="toy",
+        spec=SPEC,
+        epoch=1,
+        request_id=1,
+        payload_hash=payload_hash(name, SPEC),
+        ts_deadline=20,
+    )
+
+
 @pytest.mark.capability("S2-072", "S2-080", "S2-110")
 def test_one_id_has_one_payload() -> None:
-    registry = Registry({})
-    name = OrderId("il", 1, 2, 3).text
-    assert registry.standing(name, b"a") is Standing.NEW
-    registry.add(name, b"a", 10)
-    assert registry.standing(name, b"a") is Standing.DUPLICATE
-    assert registry.standing(name, b"b") is Standing.CONFLICT
-    assert (len(registry), registry.duplicates) == (1, 2)
-    assert list(registry.entries()) == [(name, b"a".hex(), 10)]
-    assert registry.clean(20, keep_epoch=1) == 0
-    assert registry.clean(20, keep_epoch=2) == 1
+    books, name = Books(), OrderId("il", 1, 2, 3).text
+    assert books.standing(name, payload_hash(name, SPEC)) is Standing.NEW
+    books.apply(_intent(name))
+    assert books.standing(name, payload_hash(name, SPEC)) is Standing.DUPLICATE
+    assert books.standing(name, payload_hash("other", SPEC)) is Standing.CONFLICT
+
+
+def test_a_registry_keeps_what_was_given_out_as_bits() -> None:
+    registry = Registry()
+    given = [OrderId("il", 1, 2, ref).text for ref in (*range(1, 200, 2), 1 << 39)]
+    for ts, name in enumerate((*given, "web_1")):
+        registry.add(name, ts)
+        registry.add(name, ts)
+    assert len(registry) == 102
+    assert all(name in registry for name in (*given, "web_1"))
+    missing = [OrderId("il", *rest).text for rest in ((1, 2, 2), (1, 3, 1), (2, 2, 1))]
+    assert not any(name in registry for name in (*missing, "web_2", given[0][:-1]))
+    packed = msgspec.msgpack.encode(registry)
+    assert len(packed) < 100
+    assert msgspec.msgpack.decode(packed, type=Registry) == registry
+
+
+def test_a_registry_forgets_earlier_epochs_in_time() -> None:
+    registry = Registry()
+    first, second = OrderId("il", 1, 2, 3).text, OrderId("il", 2, 2, 3).text
+    for name in (first, second, "web_1"):
+        registry.add(name, 10)
+    registry.clean(10, keep_epoch=2)
+    assert len(registry) == 3
+    registry.clean(11, keep_epoch=2)
+    assert first not in registry and "web_1" not in registry
+    assert second in registry
