@@ -1,0 +1,52 @@
+"""What a judge of the world may see; the judges themselves are in ``judges``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.model.rows import StoredRow
+from interlock.model.venue import Request
+from interlock.runtime.values import Outputs
+from interlock.world.process import Process
+from interlock.world.scene import Scene
+
+
+class Judge:
+    """Looks at the world after every step; raises Violation. Does nothing itself.
+
+    ``invariants`` are those it can raise; ``checked`` counts how often each was really put to the
+    test.
+    """
+
+    invariants: tuple[str, ...] = ()
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.checked: dict[str, int] = dict.fromkeys(self.invariants, 0)
+
+    def saw(self, event: Any) -> None:
+        """The venue did something."""
+
+    def leaves(self, process: Process, request: Request) -> None:
+        """A request was handed to the port: the last check is behind it."""
+
+    def durable(self, process: Process, rows: list[StoredRow]) -> None:
+        """Rows became durable."""
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """A core took an input."""
+
+    def told(self, process: Process, fact: Any) -> None:
+        """A core told something."""
+
+    def started(self, process: Process) -> None:
+        """An engine recovered."""
+
+    def ended(self, process: Process, why: str) -> None:
+        """A process is gone."""
+
+    def commanded(self, process: Process, name: str) -> None:
+        """An operator gave a verb to a process that runs."""
+
+    def quiet(self) -> None:
+        """Everything has been quiet for the time of the plan."""

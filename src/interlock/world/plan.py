@@ -1,0 +1,88 @@
+"""A plan: the seed, how long, how often each fault strikes, and which strikes are left out.
+
+A plan is all that a run depends on. The schedule that it makes is named by kind and number
+("request_lost 3" is the third lost request), so that a shrunk plan says which strikes are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from interlock.world.chance import Chance
+from interlock.world.kinds import BY_NAME, KINDS
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HALF_HOUR = 30 * MINUTE
+QUIET = 60 * SECOND
+# What the last fault is given to be over in, before the quiet time is measured.
+AFTERMATH = 30 * SECOND
+
+
+class PlanError(ValueError):
+    """A plan that cannot be played; the text names the value and the rule."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """``busy_ns`` with faults, then quiet time. ``rates`` by kind; ``muted`` strikes are left out.
+
+    ``only`` keeps the named strikes alone (None: all). ``mutant`` names a planted bug.
+    """
+
+    seed: int
+    busy_ns: int = HALF_HOUR
+    rates: dict[str, int] = {}
+    muted: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+    mutant: str = ""
+
+    def allows(self, strike: str) -> bool:
+        """Whether a strike ("kind number") happens."""
+        return strike not in self.muted and (self.only is None or strike in self.only)
+
+
+def drawn(seed: int, *, busy_ns: int = HALF_HOUR) -> Plan:
+    """The plan of a seed: every kind left out of half of the plans, else drawn from its range."""
+    if busy_ns <= 0:
+        raise PlanError(f"a busy time of {busy_ns} ns is none; give at least a second")
+    rates = {}
+    for kind in KINDS:
+        chance = Chance(seed, f"rate {kind.name}")
+        if chance.below(2):
+            rates[kind.name] = chance.between(kind.low, kind.high)
+    return Plan(seed=seed, busy_ns=busy_ns, rates={k: v for k, v in rates.items() if v})
+
+
+def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, **rates: int) -> Plan:
+    """A plan with these rates and no others."""
+    unknown = sorted(set(rates) - set(BY_NAME))
+    if unknown:
+        raise PlanError(f"{unknown[0]!r} is no kind of fault; known are {', '.join(BY_NAME)}")
+    return Plan(seed=seed, busy_ns=busy_ns, rates=rates)
+
+
+def without(plan: Plan, strikes: Iterable[str]) -> Plan:
+    """The same plan with some strikes left out."""
+    return msgspec.structs.replace(plan, muted=plan.muted | frozenset(strikes))
+
+
+def to_json(plan: Plan) -> bytes:
+    """The plan as a file holds it; equal plans give equal bytes."""
+    plain: dict[str, Any] = msgspec.to_builtins(plan)
+    for name in ("muted", "only"):
+        if plain.get(name) is not None:
+            plain[name] = sorted(plain[name])
+    return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=2)
+
+
+def from_json(data: bytes) -> Plan:
+    """The plan of a file; raises PlanError for what is none."""
+    try:
+        plan = msgspec.json.decode(data, type=Plan)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"this is no plan of the simulator: {error}") from error
+    with_rates(plan.seed, busy_ns=plan.busy_ns, **plan.rates)
+    return plan

@@ -1,0 +1,349 @@
+"""The venue port in virtual time: the real drafts, judge and stream reader on the world's line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from interlock.model.events import MarkChanged
+from interlock.model.instrument import Instrument
+from interlock.model.market import Quote
+from interlock.model.venue import (
+    AmendRequest,
+    Answer,
+    CancelRequest,
+    DeadManRequest,
+    PlaceRequest,
+    Request,
+    Stream,
+    StreamChanged,
+    TimeQuery,
+)
+from interlock.ports import Clock, Heard
+from interlock.wire.binance import requests, signing
+from interlock.wire.binance.answers import Judge, Reply
+from interlock.wire.binance.conversation import Conversation
+from interlock.wire.binance.fault import WireFault
+from interlock.wire.binance.reading import Links
+from interlock.wire.binance.requests import DeadlinePassed, Dialect, Draft
+from interlock.wire.binance.streams import MarkSeen, StreamReader, UserStreamEnded
+from interlock.wire.binance.terms import VENUE, Listing, symbol_of
+from interlock.wire.http import HttpRequest
+from interlock.world.exchange import KEY, SECRET
+from interlock.world.network import MS, SECOND, Network, Outcome, Socket
+
+_BACK_OFF_MS = (100, 250, 500, 1_000, 2_000, 5_000)
+_KEEP_NS = 20 * 60 * SECOND
+_CLOCK_NS = 60 * SECOND
+# Marks come every three seconds.
+_SILENCE_NS = 10 * SECOND
+_KINDS: dict[type, str] = {
+    PlaceRequest: "place",
+    CancelRequest: "cancel",
+    AmendRequest: "amend",
+    DeadManRequest: "session",
+}
+
+
+class WorldVenue:
+    """One account at the world's venue, as one process sees it. Dead after ``drop``."""
+
+    name = VENUE
+
+    def __init__(
+        self,
+        network: Network,
+        clock: Clock,
+        instruments: Sequence[Instrument],
+        *,
+        leaves: Callable[[Request], None],
+    ) -> None:
+        self._network = network
+        self._clock = clock
+        self._leaves = leaves
+        self._listing = Listing(instruments)
+        links = Links()
+        self._dialect = Dialect(listing=self._listing)
+        self._judge = Judge(self._dialect, links)
+        self._reader = StreamReader(self._listing, links)
+        self._heard: Heard = lambda event: None
+        self._is_dead = False
+        self._feeds: list[_Feed] = []
+        self._offset = 0
+        self._listen_key = ""
+
+    def instruments(self) -> Iterable[Instrument]:
+        """What it lists."""
+        return self._listing.all()
+
+    def open(self, heard: Heard) -> None:
+        """Open the streams; what they and the answers say goes to ``heard``."""
+        self._heard = heard
+        names = []
+        for instrument in self._listing.all():
+            symbol = symbol_of(instrument.id).lower()
+            names += [f"{symbol}@bookTicker", f"{symbol}@markPrice"]
+        market = "streams=" + "/".join(names)
+        self._feeds = [
+            _Feed(self, Stream.MARKET, silence_ns=_SILENCE_NS),
+            _Feed(self, Stream.USER, silence_ns=0),
+        ]
+        self._feeds[0].open("/stream", market.encode())
+        self._new_listen_key()
+        self._later(_KEEP_NS, self._keep_listen_key)
+        self._later(0, self._measure)
+
+    async def connect(self, heard: Heard) -> None:
+        """As the port has it; in the world ``open`` does the same without waiting."""
+        self.open(heard)
+
+    def request(self, request: Request) -> None:
+        """Ask; the answer comes to ``heard``."""
+        self._leaves(request)
+        now = self._clock.now_ns()
+        talk = Conversation(request, self._dialect, self._judge, ts=now)
+        self._go_on(talk)
+
+    async def close(self) -> None:
+        """Close the streams."""
+        self.drop()
+
+    def drop(self) -> None:
+        """The process is gone: nothing is heard any more, and the sockets close."""
+        self._is_dead = True
+        self._heard = _nobody
+        for feed in self._feeds:
+            feed.drop()
+
+    # Requests.
+    def _go_on(self, talk: Conversation) -> None:
+        if self._is_dead:
+            return
+        draft = talk.draft
+        if draft is None:
+            answer = talk.answer
+            if answer is not None:
+                if answer.code == "-1021":
+                    self._measure()
+                self._heard(answer)
+            return
+        try:
+            signed = self._sign(draft, talk.request.ts_deadline)
+        except DeadlinePassed as error:
+            talk.failed(str(error), ts=self._clock.now_ns(), has_left=False)
+            self._network.timeline.after(0, self._go_on, talk)
+            return
+        kind = _KINDS.get(type(talk.request), "query")
+        self._network.call(signed, kind, partial(self._came, talk))
+
+    def _came(self, talk: Conversation, outcome: Outcome) -> None:
+        if self._is_dead:
+            return
+        now, response = self._clock.now_ns(), outcome.response
+        if response is None:
+            talk.failed(outcome.reason, ts=now, has_left=outcome.has_left)
+        else:
+            reply = Reply(status=response.status, body=response.body, headers=response.headers)
+            talk.replied(reply, ts=now)
+        self._go_on(talk)
+
+    def _sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
+        now = self._clock.now_ns() + self._offset
+        deadline = ts_deadline + self._offset if ts_deadline else 0
+        parameters = requests.bytes_to_sign(draft, ts=now, ts_deadline=deadline)
+        signature = ""
+        if draft.security == "signed":
+            signature = signing.hmac_signature(SECRET.encode(), parameters)
+        return requests.finish(draft, parameters, signature=signature, key=KEY)
+
+    def _measure(self) -> None:
+        """Measure the venue's clock; it is measured again in a minute."""
+        sent = self._clock.now_ns()
+        talk = Conversation(TimeQuery(request_id=-1), self._dialect, self._judge, ts=sent)
+        draft = talk.draft
+        assert draft is not None
+
+        def came(outcome: Outcome) -> None:
+            if self._is_dead or outcome.response is None:
+                return
+            seen, found = self._clock.now_ns(), outcome.response
+            reply = Reply(status=found.status, body=found.body, headers=found.headers)
+            talk.replied(reply, ts=seen)
+            answer = talk.answer
+            if isinstance(answer, Answer) and answer.ts_venue and 0 <= seen - sent < SECOND:
+                self._offset = answer.ts_venue - sent - (seen - sent) // 2
+
+        self._network.call(self._sign(draft, 0), "session", came)
+        self._later(_CLOCK_NS, self._measure)
+
+    # The listen key.
+    def _new_listen_key(self) -> None:
+        feed = self._feeds[1]
+
+        def came(outcome: Outcome) -> None:
+            if self._is_dead:
+                return
+            response = outcome.response
+            if response is None or response.status != 200:
+                feed.failed()
+                return
+            try:
+                self._listen_key = msgspec.json.decode(response.body, type=_Key).listenKey
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                feed.failed()
+                return
+            feed.open("/private/ws", b"listenKey=" + self._listen_key.encode())
+
+        draft = requests.listen_key("POST")
+        self._network.call(self._sign(draft, 0), "session", came)
+
+    def _keep_listen_key(self) -> None:
+        def came(outcome: Outcome) -> None:
+            if self._is_dead:
+                return
+            if outcome.response is None or outcome.response.status != 200:
+                self._feeds[1].cut("the listen key was not kept")
+
+        draft = requests.listen_key("PUT")
+        self._network.call(self._sign(draft, 0), "session", came)
+        self._later(_KEEP_NS, self._keep_listen_key)
+
+    def again(self, feed: _Feed) -> None:
+        """Open a feed's socket again."""
+        if self._is_dead:
+            return
+        if feed.stream is Stream.USER:
+            self._new_listen_key()
+        else:
+            feed.open(feed.path, feed.query)
+
+    def _later(self, delay_ns: int, act: Callable[[], None]) -> None:
+        def due() -> None:
+            if not self._is_dead:
+                act()
+
+        self._network.timeline.after(delay_ns, due)
+
+    # What the feeds need.
+    def connect_socket(self, path: str, query: bytes, *, is_user: bool) -> Socket | None:
+        """A socket of the line."""
+        return None if self._is_dead else self._network.connect(path, query, is_user=is_user)
+
+    def disconnect(self, socket: Socket) -> None:
+        """Give a socket up."""
+        self._network.close(socket)
+
+    def read(self, frame: bytes) -> tuple[Any, ...]:
+        """What a frame says; raises WireFault."""
+        return self._reader.read(frame, ts=self._clock.now_ns()).said
+
+    def tell(self, event: Any) -> None:
+        """Pass an event on."""
+        self._heard(event)
+
+    def later(self, delay_ns: int, act: Callable[[], None]) -> None:
+        """Do something later unless the process is gone by then."""
+        self._later(delay_ns, act)
+
+    def now(self) -> int:
+        """The process's own time."""
+        return self._clock.now_ns()
+
+
+class _Feed:
+    """One stream kept alive: told as down before it is opened again."""
+
+    def __init__(self, venue: WorldVenue, stream: Stream, *, silence_ns: int) -> None:
+        self.venue = venue
+        self.stream = stream
+        self.path = ""
+        self.query = b""
+        self._silence_ns = silence_ns
+        self._socket: Socket | None = None
+        self._failures = 0
+        self._is_up = False
+        self._connections = 0
+        self._ts_heard = 0
+
+    def open(self, path: str, query: bytes) -> None:
+        """Open the socket at an address."""
+        self.path, self.query = path, query
+        socket = self.venue.connect_socket(path, query, is_user=self.stream is Stream.USER)
+        if socket is None:
+            self.failed()
+            return
+        self._socket = socket
+        socket.frame, socket.lost = self._frame, self._lost
+        self._connections += 1
+        self._is_up = True
+        self._ts_heard = self.venue.now()
+        self._tell("connected" if self._connections == 1 else "connected again")
+        if self._silence_ns:
+            self.venue.later(self._silence_ns // 4, partial(self._watch, socket))
+
+    def cut(self, reason: str) -> None:
+        """Drop the present socket; another one is opened."""
+        if self._socket is not None:
+            self.venue.disconnect(self._socket)
+            self._lost(reason)
+
+    def drop(self) -> None:
+        """Close for good."""
+        if self._socket is not None:
+            self.venue.disconnect(self._socket)
+
+    def failed(self) -> None:
+        """Try again later."""
+        delay = _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS) - 1)]
+        self._failures += 1
+        self.venue.later(delay * MS, partial(self.venue.again, self))
+
+    def _lost(self, reason: str) -> None:
+        self._socket = None
+        if self._is_up:
+            self._is_up = False
+            self._tell(reason)
+        self.failed()
+
+    def _frame(self, frame: bytes) -> None:
+        self._failures = 0
+        self._ts_heard = self.venue.now()
+        try:
+            said = self.venue.read(frame)
+        except WireFault as fault:
+            if self.stream is Stream.USER:
+                self.cut(str(fault))
+            return
+        for event in said:
+            if isinstance(event, UserStreamEnded):
+                self.cut("the listen key has expired")
+                return
+            if isinstance(event, MarkSeen):
+                event = MarkChanged(event.ts_event, event.instrument, event.mark)
+            if self.stream is Stream.USER or isinstance(event, Quote | MarkChanged):
+                self.venue.tell(event)
+
+    def _watch(self, socket: Socket) -> None:
+        if self._socket is not socket:
+            return
+        if self.venue.now() - self._ts_heard > self._silence_ns:
+            self.cut("silent for too long")
+            return
+        self.venue.later(self._silence_ns // 4, partial(self._watch, socket))
+
+    def _tell(self, reason: str) -> None:
+        ts = self.venue.now()
+        self.venue.tell(
+            StreamChanged(ts_event=ts, stream=self.stream, is_up=self._is_up, reason=reason)
+        )
+
+
+class _Key(msgspec.Struct):
+    listenKey: str
+
+
+def _nobody(event: Any) -> None:
+    """Nobody listens."""

@@ -1,0 +1,141 @@
+"""Everything that is in the world of one plan, and what its operators do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from interlock.kernel.state import Limits
+from interlock.runtime.budget import Rate
+from interlock.runtime.recovery import Member, Setup
+from interlock.runtime.settings import Settings
+from interlock.world.chance import Chance
+from interlock.world.dice import Dice
+from interlock.world.exchange import CASH, CURRENCY, LISTED, Exchange
+from interlock.world.network import SECOND, Network
+from interlock.world.plan import AFTERMATH, QUIET, Plan
+from interlock.world.process import Process, Surroundings, Watch
+from interlock.world.storage import Files
+from interlock.world.timeline import Timeline
+from interlock.world.truth import Truth
+from interlock.world.workload import Bracketed, Restless
+
+_EPOCH = 1_700_000_000 * SECOND
+_FUNDING = 8 * 3_600 * SECOND
+# Trading goes on without faults for this long, so that "trades again" can be seen.
+TRADES_AGAIN = 60 * SECOND
+
+# Hears a line of the story: time since the start in ns, who and what, and the value it is about.
+Tells = Callable[[int, str, Any], None]
+
+
+class Scene:
+    """Everything under one plan. ``tells`` hears the story, line by line, when it is wanted."""
+
+    def __init__(self, plan: Plan, watch: Watch, *, tells: Tells | None = None) -> None:
+        self.plan = plan
+        self.tells = tells
+        self.dice = Dice(plan)
+        chance = Chance(plan.seed, "world")
+        # Somewhere in the hour before a funding.
+        start = _EPOCH - _EPOCH % _FUNDING + _FUNDING - chance.below(3_600) * SECOND
+        self.timeline = Timeline(start)
+        self.ts_start = start
+        self.ts_calm = start + plan.busy_ns
+        self.ts_trades = self.ts_calm + AFTERMATH + TRADES_AGAIN
+        self.ts_end = self.ts_trades + AFTERMATH + QUIET
+        self.files = Files()
+        self.truth = Truth(self.files, lambda: self.timeline.ts)
+        listed = LISTED[: 1 + (chance.below(3) == 0)]
+        self.exchange = Exchange(plan.seed, listed, start)
+        self.exchange.observers.append(self.truth.saw)
+        self.network = Network(self.timeline, self.exchange, self.dice)
+        around = Surroundings(
+            timeline=self.timeline,
+            network=self.network,
+            exchange=self.exchange,
+            files=self.files,
+            dice=self.dice,
+        )
+        self._watch = watch
+        self.protected = chance.below(3) == 0
+        self._pace = chance.between(60_000, 700_000)
+        self.first = Process("first", around, self._setup, watch)
+        self.second = Process("second", around, self._setup, watch)
+        self.second.is_wanted = False
+
+    @property
+    def processes(self) -> tuple[Process, Process]:
+        """Both engines that there may be."""
+        return self.first, self.second
+
+    @property
+    def running(self) -> Process | None:
+        """The process with the highest epoch that runs, None when none does."""
+        alive = [process for process in self.processes if process.loop is not None]
+        return max(
+            alive, key=lambda p: p.loop.engine.fence.lease.epoch if p.loop else 0, default=None
+        )
+
+    # Operators and peers.
+    def order(self, verb: str, *, twice: bool = False) -> None:
+        """An operator gives a verb to the first engine."""
+        for _ in range(1 + twice):
+            if self.first.loop is not None:
+                self.story("operator", verb, "")
+                self.first.command(verb)
+                self._watch.commanded(self.first, verb)
+
+    def lift(self) -> None:
+        """An operator lifts what holds the engine: its own switch and those of instruments."""
+        process = self.running
+        if process is None or process.loop is None:
+            return
+        switches = process.loop.engine.desk.books.switches
+        for scope, (state, _) in list(switches.items()):
+            if state in ("paused", "halted", "flat") and process.loop is not None:
+                self.story("operator", "resume", scope)
+                process.command("resume", scope)
+
+    def invite_second(self, length_ns: int) -> None:
+        """A second engine wants the account for a while."""
+        self.second.is_wanted = True
+        self.timeline.after(0, self.second.start)
+        self.timeline.after(length_ns, self.dismiss_second)
+
+    def dismiss_second(self) -> None:
+        """The second engine is taken away."""
+        self.second.is_wanted = False
+        self.second.kill("taken away")
+
+    # Parts.
+    def _setup(self) -> Setup:
+        kind = Bracketed if self.protected else Restless
+        seed, until = self.plan.seed, self.ts_trades
+        instruments = [self.exchange.core.instrument(i.id) for i in self.exchange.instruments]
+        members = [
+            Member(
+                f"{kind.__name__.lower()}-{instrument.base.lower()}",
+                kind(seed, instrument, until, self._pace),
+                CASH // len(instruments),
+            )
+            for instrument in instruments
+        ]
+        return Setup(
+            instruments=instruments,
+            members=members,
+            currency=CURRENCY,
+            limits=self.limits,
+            settings=Settings(full_every_ns=40 * SECOND, orders_every_ns=20 * SECOND),
+            rate=Rate(weight=2400),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What the kernel may hold of one instrument."""
+        return Limits(position_notional_max=CASH // 20)
+
+    def story(self, who: str, what: str, value: Any = "") -> None:
+        """Tell a line of what happened, when somebody wants to hear it."""
+        if self.tells is not None:
+            self.tells(self.timeline.ts - self.ts_start, f"{who} {what}", value)

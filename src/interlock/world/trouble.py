@@ -1,0 +1,227 @@
+"""What befalls the world at a time: one method for each kind of fault that is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from interlock.model.instrument import FixedTick
+from interlock.model.order import OrderType
+from interlock.sim.venue.values import OrderTicket, Refused
+from interlock.world.exchange import ACCOUNT, CURRENCY, MONEY
+from interlock.world.kinds import COUNT, KINDS
+from interlock.world.network import MS, SECOND
+from interlock.world.scene import Scene
+
+
+class Trouble:
+    """Plans the counted faults of a plan on the world's timeline and carries them out."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._dice = scene.dice
+        self._line = scene.timeline
+
+    def plan(self) -> None:
+        """Put every strike on the timeline."""
+        for kind in KINDS:
+            if kind.unit != COUNT:
+                continue
+            for ts in self._dice.times(kind.name, self._line.ts):
+                self._line.at(ts, self._strike, kind.name)
+
+    def _strike(self, name: str) -> None:
+        if not self._dice.is_calm and self._dice.count(name):
+            self._scene.story("fault", name)
+            getattr(self, f"_{name}")()
+            self._scene.network.turn()
+
+    def _matters(self, name: str) -> None:
+        self._dice.matters(name)
+
+    def _length(self, name: str, low_ms: int, high_ms: int) -> int:
+        return self._dice.between(name, low_ms, high_ms) * MS
+
+    # The network.
+    def _names_lost(self) -> None:
+        network = self._scene.network
+        network.nameless_until = self._line.ts + self._length("names_lost", 1_000, 60_000)
+
+    def _partition(self) -> None:
+        self._scene.network.partition(self._line.ts + self._length("partition", 1_000, 60_000))
+
+    def _stream_silent(self) -> None:
+        network = self._scene.network
+        if network.sockets:
+            count = len(network.sockets) - 1
+            socket = network.sockets[self._dice.between("stream_silent", 0, count)]
+            until = self._line.ts + self._length("stream_silent", 10_000, 300_000)
+            network.freeze(socket, until)
+
+    def _stream_closed(self) -> None:
+        if self._scene.network.sockets:
+            self._matters("stream_closed")
+            self._scene.network.close_all("the venue went away")
+
+    def _listen_key_expired(self) -> None:
+        for found in self._scene.exchange.server.state.listen_keys.values():
+            self._matters("listen_key_expired")
+            found.expires = self._line.ts
+        self._scene.exchange.server.advance(self._line.ts)
+
+    # The venue.
+    def _maintenance(self) -> None:
+        network = self._scene.network
+        network.closed_until = self._line.ts + self._length("maintenance", 10_000, 180_000)
+        network.close_all("maintenance")
+
+    def _skew(self) -> None:
+        length = self._length("skew", 100, 5_000)
+        state = self._scene.exchange.server.state
+        state.clock_offset_ns += length if self._dice.coin("skew") else -length
+        self._matters("skew")
+
+    def _price_gap(self) -> None:
+        symbol = self._symbol("price_gap")
+        parts = self._dice.between("price_gap", 10, 60)
+        ratio = 1 + parts / 1_000 if self._dice.coin("price_gap") else 1 - parts / 1_000
+        if self._scene.exchange.position(symbol) or self._scene.exchange.open_orders():
+            self._matters("price_gap")
+        self._scene.exchange.core.gap(self._line.ts, symbol, ratio)
+
+    def _symbol_halt(self) -> None:
+        symbol, core = self._symbol("symbol_halt"), self._scene.exchange.core
+        core.halt(self._line.ts, symbol)
+        self._matters("symbol_halt")
+        self._line.after(self._length("symbol_halt", 5_000, 60_000), self._resume, symbol)
+
+    def _resume(self, symbol: str) -> None:
+        self._scene.exchange.core.resume(self._line.ts, symbol)
+        self._scene.network.turn()
+
+    def _filter_change(self) -> None:
+        symbol, core = self._symbol("filter_change"), self._scene.exchange.core
+        old = core.instrument(symbol)
+        changed = msgspec.structs.replace(old, price_rule=FixedTick(5))
+        core.change_filters(self._line.ts, symbol, changed)
+        self._matters("filter_change")
+
+    # The account.
+    def _liquidation(self) -> None:
+        self._forced("liquidation", self._scene.exchange.core.liquidate)
+
+    def _deleveraging(self) -> None:
+        self._forced("deleveraging", self._scene.exchange.core.deleverage)
+
+    def _forced(self, name: str, verb: Any) -> None:
+        symbol = self._symbol(name)
+        if not isinstance(verb(self._line.ts, ACCOUNT, symbol), Refused):
+            self._matters(name)
+            self._scene.truth.touched(symbol)
+
+    def _manual_trade(self) -> None:
+        symbol = self._symbol("manual_trade")
+        lot = self._scene.exchange.core.instrument(symbol).lot
+        side = 1 if self._dice.coin("manual_trade") else -1
+        quantity = lot * self._dice.between("manual_trade", 5, 30)
+        ticket = OrderTicket(symbol=symbol, side=side, quantity=quantity, type=OrderType.MARKET)
+        found = self._scene.exchange.core.manual_trade(self._line.ts, ACCOUNT, ticket)
+        if not isinstance(found, Refused):
+            self._matters("manual_trade")
+            self._scene.truth.touched(symbol)
+
+    def _manual_cancel(self) -> None:
+        orders = self._scene.exchange.open_orders()
+        if not orders:
+            return
+        order = orders[self._dice.between("manual_cancel", 0, len(orders) - 1)]
+        self._matters("manual_cancel")
+        self._scene.exchange.core.cancel(
+            self._line.ts,
+            ACCOUNT,
+            order.symbol,
+            order_id=order.order_id,
+            conditional=order in self._scene.exchange.conditionals(),
+        )
+
+    def _transfer(self) -> None:
+        amount = self._dice.between("transfer", 1, 1_000) * MONEY
+        amount = amount if self._dice.coin("transfer") else -amount
+        core = self._scene.exchange.core
+        if not isinstance(core.transfer(self._line.ts, ACCOUNT, CURRENCY, amount), Refused):
+            self._matters("transfer")
+
+    def _symbol(self, name: str) -> str:
+        instruments = self._scene.exchange.instruments
+        return instruments[self._dice.between(name, 0, len(instruments) - 1)].id
+
+    # The process.
+    def _kill(self) -> None:
+        process = self._scene.first
+        if process.loop is not None:
+            self._matters("kill")
+            process.kill()
+
+    def _pause(self) -> None:
+        if self._scene.first.loop is not None:
+            self._matters("pause")
+            self._scene.first.pause(self._length("pause", 1_000, 120_000))
+
+    def _stall(self) -> None:
+        if self._scene.first.loop is not None:
+            self._matters("stall")
+            self._scene.first.pause(self._length("stall", 50, 3_000))
+
+    def _second_engine(self) -> None:
+        self._matters("second_engine")
+        self._scene.invite_second(self._length("second_engine", 30_000, 240_000))
+
+    # Disk and time.
+    def _disk_full(self) -> None:
+        files = self._scene.files
+        files.full_until = self._line.ts + self._length("disk_full", 1_000, 60_000)
+
+    def _disk_fault(self) -> None:
+        self._scene.files.faults_due += 1
+
+    def _bit_flip(self) -> None:
+        files = self._scene.files
+        if not files.rows:
+            return
+        self._matters("bit_flip")
+        place = self._dice.between("bit_flip", 0, len(files.rows) - 1)
+        whole = files.rows[place]
+        body = bytearray(whole.row.body)
+        body[self._dice.between("bit_flip", 0, len(body) - 1)] ^= 1
+        broken = msgspec.structs.replace(whole.row, body=bytes(body))
+        files.rows[place] = msgspec.structs.replace(whole, row=broken)
+        self._scene.truth.flipped(place)
+        self._line.after(20 * SECOND + self._length("bit_flip", 0, 60_000), self._restore, place)
+
+    def _restore(self, place: int) -> None:
+        """The operator puts the whole row back from the mirror."""
+        self._scene.truth.restore(place)
+
+    def _lease_unreachable(self) -> None:
+        files = self._scene.files
+        files.unreachable_until = self._line.ts + self._length("lease_unreachable", 1_000, 40_000)
+
+    def _clock_step(self) -> None:
+        length = self._length("clock_step", 100, 30_000)
+        self._scene.first.skew_ns += length if self._dice.coin("clock_step") else -length
+        self._matters("clock_step")
+
+    def _clock_drift(self) -> None:
+        self._scene.first.drift_ppm = self._dice.between("clock_drift", -500, 500)
+        self._matters("clock_drift")
+
+    # Operators.
+    def _operator(self) -> None:
+        verbs = ("pause", "halt", "emergency-stop", "shutdown", "pause", "halt")
+        verb = verbs[self._dice.between("operator", 0, len(verbs) - 1)]
+        if self._scene.first.loop is None:
+            return
+        self._matters("operator")
+        self._scene.order(verb, twice=self._dice.coin("operator"))
+        self._line.after(self._length("operator", 5_000, 90_000), self._scene.lift)

@@ -1,0 +1,96 @@
+"""Who trades in the world, and how: strategies that decide by seed, in bursts and badly."""
+
+from __future__ import annotations
+
+from interlock.model.instrument import Instrument
+from interlock.model.market import Quote
+from interlock.model.order import OrderSpec, OrderType, TimeInForce
+from interlock.strategy.api import Strategy
+from interlock.world.chance import Chance
+
+
+class Restless(Strategy):
+    """Enters, amends, cancels and leaves; a pure function of the quotes it hears."""
+
+    protection = "none"
+
+    def __init__(self, seed: int, instrument: Instrument, until: int, pace: int) -> None:
+        super().__init__()
+        self.chance = Chance(seed, f"restless {instrument.id}")
+        self.instrument = instrument
+        self.until = until
+        # A million: acts on every quote.
+        self.pace = pace
+        self.refs: list[int] = []
+
+    def on_quote(self, quote: Quote) -> None:
+        if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
+            return
+        chance = self.chance
+        if not chance.happens(self.pace):
+            return
+        self.refs = [ref for ref in self.refs if self.view.is_open(ref)]
+        for _ in range(1 + (chance.below(12) == 0) * chance.below(4)):
+            self._act(quote)
+
+    def _act(self, quote: Quote) -> None:
+        chance, name = self.chance, self.instrument.id
+        draw, side = chance.below(14), 1 if chance.below(2) else -1
+        size = chance.between(2, 8) * self.instrument.lot * 10
+        price = quote.bid_units + chance.between(-20, 20)
+        if draw < 3:
+            self.refs.append(self.place(OrderSpec(name, side, size)))
+        elif draw < 7:
+            self.refs.append(self.place(OrderSpec(name, side, size, OrderType.LIMIT, price)))
+        elif draw < 9 and self.refs:
+            self.cancel(self.refs[chance.below(len(self.refs))])
+        elif draw == 9 and self.refs:
+            self._amend(self.refs[0], size)
+        elif draw == 10:
+            self.close(instrument=name)
+        elif draw == 11:
+            spec = OrderSpec(
+                name, side, size, OrderType.LIMIT, price, time_in_force=TimeInForce.IOC
+            )
+            self.refs.append(self.place(spec))
+        elif draw == 12:
+            self._stop(quote, side, size)
+
+    def _amend(self, ref: int, size: int) -> None:
+        order = self.view.order(ref)
+        if order is not None and order.spec.price:
+            whole = 10**self.instrument.quantity_exponent
+            self.amend(ref, quantity=(order.filled + size) / whole)
+
+    def _stop(self, quote: Quote, side: int, size: int) -> None:
+        trigger = quote.bid_units + side * self.chance.between(15, 60)
+        spec = OrderSpec(self.instrument.id, side, size, OrderType.STOP_MARKET, trigger=trigger)
+        self.refs.append(self.place(spec))
+
+
+class Bracketed(Strategy):
+    """Enters with a stop and a target when it is flat; every position must be protected."""
+
+    protection = "required"
+
+    def __init__(self, seed: int, instrument: Instrument, until: int, pace: int) -> None:
+        super().__init__()
+        self.chance = Chance(seed, f"bracketed {instrument.id}")
+        self.instrument = instrument
+        self.until = until
+        self.pace = pace
+
+    def on_quote(self, quote: Quote) -> None:
+        if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
+            return
+        name = self.instrument.id
+        if self.view.open_orders() or self.view.position_units(name):
+            return
+        if not self.chance.happens(self.pace):
+            return
+        side = 1 if self.chance.below(2) else -1
+        unit = 10**self.instrument.price_exponent
+        mark, away = quote.bid_units / unit, self.chance.between(20, 80) / unit
+        size = self.chance.between(2, 6) * self.instrument.lot * 10
+        whole = 10**self.instrument.quantity_exponent
+        self.bracket(side, size / whole, stop=mark - side * away, target=mark + side * away * 1.5)
