@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from interlock.adapters.storage.chain import link
 from interlock.adapters.storage.database import BUSY_MS, Database, transaction
 from interlock.adapters.storage.migrations import migrate, require_newest, version
 from interlock.adapters.storage.projections import Projector
 from interlock.adapters.storage.reading import Head, checked, digest_at, head
 from interlock.adapters.storage.reserve import Reserve
 from interlock.adapters.storage.verification import verify
+from interlock.model.chain import link
 from interlock.model.rows import AnyRow, LedgerRow, StoredRow, decode_row, encode_row
 from interlock.ports import Lease, LedgerFault, LedgerFull, StaleLease
 

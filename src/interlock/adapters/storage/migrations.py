@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, inspect
 
 from interlock.adapters.storage import schema
-from interlock.adapters.storage.chain import GENESIS
 from interlock.adapters.storage.database import Database
 from interlock.adapters.storage.rebuild import rebuild_in
 from interlock.adapters.storage.views import views
+from interlock.model.chain import GENESIS
 from interlock.ports import LedgerFault
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from struct import error as StructError
 from typing import Any
 
-from interlock.adapters.storage.chain import GENESIS, link
 from interlock.adapters.storage.database import Database
+from interlock.model.chain import GENESIS, link
 from interlock.model.rows import LedgerRow, StoredRow
 from interlock.ports import LedgerFault
 
