@@ -130,6 +130,10 @@ class Asks:
         handler(found[1], Pending(asked, found[0], key, []))
         return True
 
+    def ready(self, kind: type[Request]) -> int:
+        """From when the budget may have room for a question of a kind."""
+        return self.budget.ts_ready(self.desk.ts, Lane.QUERY, weight=WEIGHTS.get(kind, 1))
+
     def throttled(self, subject: str) -> None:
         """Say that something was kept back to keep the rate."""
         self.desk.tell("RATE_LIMIT_THROTTLE", subject, level="WARNING")

@@ -58,10 +58,14 @@ class Breaker:
 
     def probe_due(self, ts: int) -> bool:
         """Whether one probe should be sent; the breaker is half-open after that."""
-        if self.state is BreakerState.OPEN and ts >= self.ts_changed + self.rule.open_ns:
+        if self.state is BreakerState.OPEN and ts >= self.ts_probe:
             self._move(ts, BreakerState.HALF_OPEN)
             return True
         return False
+
+    def postpone(self, ts: int) -> None:
+        """The probe could not be sent: it is due again at ``ts``."""
+        self._move(ts - self.rule.open_ns, BreakerState.OPEN)
 
     @property
     def ts_probe(self) -> int:

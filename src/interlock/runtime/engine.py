@@ -187,8 +187,8 @@ class Engine:
     # What time brings.
     def _due(self) -> None:
         self.asks.due()
-        if self.asks.breaker.probe_due(self.desk.ts):
-            self.asks.ask(TimeQuery, _ignore)
+        if self.asks.breaker.probe_due(self.desk.ts) and not self.asks.ask(TimeQuery, _ignore):
+            self.asks.breaker.postpone(self.asks.ready(TimeQuery))
         if not self.fence.is_lost:
             self.fills.due()
             self.resolver.due()

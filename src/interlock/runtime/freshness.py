@@ -17,10 +17,11 @@ BPS = 10_000
 
 
 class StreamState(msgspec.Struct):
-    """When a stream last spoke, and when it was last found true."""
+    """When a stream last spoke, when it was last found true, and from when it may be looked at."""
 
     ts_heard: int = 0
     ts_agreed: int = 0
+    ts_next: int = 0
     is_up: bool = True
     is_asked: bool = False
     is_stale: bool = False
@@ -96,10 +97,11 @@ class Freshness:
             silent = self.desk.ts - seen
             if not state.is_up or not seen or silent <= limit // 2:
                 continue
-            if not state.is_asked:
+            if not state.is_asked and self.desk.ts >= state.ts_next:
                 state.is_asked = self.asks.ask_cached(
                     BookQuery, self._looked, age_ns=limit // 4, instrument=name
                 )
+                state.ts_next = self.asks.ready(BookQuery)
             if silent > limit and not state.is_stale:
                 state.is_stale = True
                 self.desk.tell("STREAM_STALE", name, f"silent for {silent // 10**6} ms")
@@ -147,7 +149,7 @@ class Freshness:
             if not state.is_up or not seen:
                 continue
             if not state.is_asked:
-                times.append(max(ts, seen + limit // 2 + 1))
-            elif not state.is_stale:
+                times.append(max(ts, state.ts_next, seen + limit // 2 + 1))
+            if not state.is_stale:
                 times.append(max(ts, seen + limit + 1))
         return min(times, default=0)
