@@ -10,13 +10,16 @@ from click.testing import CliRunner
 
 from interlock.cli import main
 
-# One of each kind: a lost answer, a crash, a stop, two engines, the last way out.
+# One of each kind: a lost answer, a crash, a stop, two engines, the last way out; two of those that
+# are different on the other protocol.
 QUICK = (
     "duplicate-after-timeout",
     "kill-9-in-flight",
     "stop-vanished",
     "second-engine",
     "emergency-stop",
+    "hyperliquid-duplicate-after-timeout",
+    "hyperliquid-dead-man-stops",
 )
 # A reach, stated with a margin: processes start slowly on a busy machine.
 LIMIT_S = 240

@@ -6,10 +6,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from interlock.scenarios.engine import Engine, Play
+from interlock.scenarios.protocols import BOTH
 from interlock.scenarios.registry import scenario
 from interlock.scenarios.stage import Stage, check, notices
 
-BTC = "BTCUSDT-PERP.BINANCE"
 SEEN_S = 5.0
 
 
@@ -18,17 +18,24 @@ SEEN_S = 5.0
     complaint=19,
     fault="somebody trades by hand on the same account",
     deadline=90,
+    protocols=BOTH,
 )
 async def manual_trade(stage: Stage) -> None:
     engine = await _holding(stage)
-    await stage.exchange.fault("manual_trade", instrument=BTC, side="sell", quantity=0.005)
+    await stage.exchange.fault(
+        "manual_trade", instrument=stage.id("BTC"), side="sell", quantity=0.005
+    )
     took = await _until_paused(stage, engine)
     stage.measure(seen_s=took)
     await stage.settle(engine)
     status = await engine.status()
-    line = next(line for line in status.positions if line.instrument == BTC) if status else None
+    line = (
+        next(line for line in status.positions if line.instrument == stage.id("BTC"))
+        if status
+        else None
+    )
     check(line is not None and line.external == "-0.005", f"external is {line and line.external}")
-    text = await engine.command("resume", scope=BTC)
+    text = await engine.command("resume", scope=stage.id("BTC"))
     stage.measure(resume=text)
 
 
@@ -44,7 +51,7 @@ async def foreign_order(stage: Stage) -> None:
     took = await _until_paused(stage, engine)
     stage.measure(seen_s=took)
     check(took <= SEEN_S, f"a foreign order was seen after {took:.1f} s")
-    await stage.exchange.fault("gap", instrument=BTC, ratio=-0.045)
+    await stage.exchange.fault("gap", instrument=stage.id("BTC"), ratio=-0.045)
     await asyncio.sleep(2.0)
     await stage.settle(engine)
     verdict = stage.verdict
@@ -54,14 +61,14 @@ async def foreign_order(stage: Stage) -> None:
 @scenario("liquidation", complaint=20, fault="the venue liquidates the position", deadline=90)
 async def liquidation(stage: Stage) -> None:
     engine = await _holding(stage)
-    await stage.exchange.fault("liquidate", instrument=BTC)
+    await stage.exchange.fault("liquidate", instrument=stage.id("BTC"))
     await _agrees(stage, engine)
 
 
 @scenario("adl", complaint=20, fault="the venue deleverages the position", deadline=90)
 async def adl(stage: Stage) -> None:
     engine = await _holding(stage)
-    await stage.exchange.fault("deleverage", instrument=BTC)
+    await stage.exchange.fault("deleverage", instrument=stage.id("BTC"))
     await _agrees(stage, engine)
 
 
@@ -95,6 +102,7 @@ async def funding(stage: Stage) -> None:
     complaint=21,
     fault="resting orders fill in pieces, are amended and canceled between",
     deadline=120,
+    protocols=BOTH,
 )
 async def partial_fills(stage: Stage) -> None:
     await stage.open_exchange()
@@ -103,7 +111,7 @@ async def partial_fills(stage: Stage) -> None:
     await asyncio.sleep(1.0)
     for _ in range(12):
         await stage.exchange.fault(
-            "fill_part", instrument=BTC, ratio=round(stage.draw.between(0.2, 0.7), 2)
+            "fill_part", instrument=stage.id("BTC"), ratio=round(stage.draw.between(0.2, 0.7), 2)
         )
         await asyncio.sleep(stage.draw.between(0.2, 0.9))
     await asyncio.sleep(6.0)
@@ -118,7 +126,7 @@ async def _holding(stage: Stage, *words: str) -> Engine:
 
     async def holds() -> bool:
         books = await stage.exchange.books()
-        return books.positions == {BTC: 20} and len(books.open) == 1
+        return books.positions == {stage.id("BTC"): stage.units("BTC", 2)} and len(books.open) == 1
 
     await stage.until("a position and a resting order", holds, within=15)
     await stage.settle(engine)

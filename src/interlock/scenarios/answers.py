@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.scenarios.engine import Engine, Play
+from interlock.scenarios.protocols import BINANCE, BOTH, Protocol
 from interlock.scenarios.registry import Run, scenario
 from interlock.scenarios.stage import Stage, check
 
 # Entries both ways and resting orders; ends short by two units with three orders resting.
 SCORE = "bid:1 to:1 ask:1 to:-1 wait move bid:2 wait to:1 cancel wait to:-2 wait"
-END = {"BTCUSDT-PERP.BINANCE": -20}
+END_UNITS, END_RESTING = -2, 3
+
+
+async def is_at_end(stage: Stage) -> bool:
+    """Whether the exchange is where the score ends."""
+    books = await stage.exchange.books()
+    holds = {stage.id("BTC"): stage.units("BTC", END_UNITS)}
+    return books.positions == holds and len(books.open) == END_RESTING
 
 
 async def play_out(stage: Stage, engine: Engine, *, within: float = 60.0) -> None:
     """Wait for the end of the score and for equal books."""
-
-    async def is_over() -> bool:
-        books = await stage.exchange.books()
-        return books.positions == END and len(books.open) == 3
-
-    took = await stage.until("the score has come to its end", is_over, within=within)
+    took = await stage.until(
+        "the score has come to its end", lambda: is_at_end(stage), within=within
+    )
     await stage.settle(engine)
     stage.measure(end_s=took)
 
@@ -50,6 +55,7 @@ def _scenario(
     complaint: int = 2,
     tells: str = "1500ms",
     is_doubted: bool = True,
+    protocols: Sequence[Protocol] = (BINANCE,),
 ) -> None:
     async def run(stage: Stage) -> None:
         await trade_through(stage, list(rules), tells=tells)
@@ -57,7 +63,7 @@ def _scenario(
             _check_doubted(stage)
 
     registered: Run = run
-    scenario(name, complaint=complaint, fault=fault, deadline=150)(registered)
+    scenario(name, complaint=complaint, fault=fault, deadline=150, protocols=protocols)(registered)
 
 
 def _check_doubted(stage: Stage) -> None:
@@ -74,6 +80,7 @@ _scenario(
     "orders are accepted, the reply is dropped",
     _on_place("drop_reply"),
     complaint=1,
+    protocols=BOTH,
 )
 _scenario(
     "duplicate-late-reply",
@@ -81,6 +88,7 @@ _scenario(
     _on_place("late_reply", delay="8s"),
     complaint=1,
     tells="7s",
+    protocols=BOTH,
 )
 _scenario(
     "duplicate-accepted-then-503",
@@ -110,15 +118,25 @@ _scenario(
     "408 with -1007: execution status unknown",
     _on_place("answer", status=408, code=-1007, message="Timeout waiting for response."),
 )
-_scenario("unknown-html-502", "a page of HTML with 502", _on_place("html_reply", status=502))
-_scenario("unknown-truncated", "an answer that breaks off", _on_place("truncate_reply"))
-_scenario("unknown-empty", "200 with nothing in it", _on_place("empty_reply"))
-_scenario("unknown-lost-request", "the order never arrives", _on_place("lose_request"))
+_scenario(
+    "unknown-html-502",
+    "a page of HTML with 502",
+    _on_place("html_reply", status=502),
+    protocols=BOTH,
+)
+_scenario(
+    "unknown-truncated", "an answer that breaks off", _on_place("truncate_reply"), protocols=BOTH
+)
+_scenario("unknown-empty", "200 with nothing in it", _on_place("empty_reply"), protocols=BOTH)
+_scenario(
+    "unknown-lost-request", "the order never arrives", _on_place("lose_request"), protocols=BOTH
+)
 _scenario(
     "unknown-query-lag",
     "the reply is dropped and queries deny the order for 3 s",
     _on_place("drop_reply"),
     _on_place("hide_order", delay="3s"),
+    protocols=BOTH,
 )
 
 

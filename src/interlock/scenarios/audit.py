@@ -25,13 +25,17 @@ from interlock.model.rows import (
     InstrumentRow,
     IntentRow,
     PaymentRow,
+    RequestRow,
     StateRow,
     TransitionRow,
     decode_row,
 )
 from interlock.model.units import MONEY_EXPONENT, format_units
+from interlock.model.venue import AmendRequest
 from interlock.runtime.ids import parse
 from interlock.scenarios.exchange import Books
+from interlock.sim.venue.values import Order
+from interlock.wire.hyperliquid.cloids import cloid_of, is_cloid
 
 FillKey = tuple[str, int, int, int, int, int]
 # Cash that the engine could not explain and took over: never part of equal books.
@@ -55,6 +59,8 @@ class Kept(msgspec.Struct):
     """What a ledger says."""
 
     intents: dict[str, Intent] = {}
+    # When an order was asked to be amended.
+    amends: dict[str, list[int]] = {}
     fills: Counter[FillKey] = msgspec.field(default_factory=Counter)
     positions: dict[str, int] = {}
     wallet: int = 0
@@ -101,6 +107,8 @@ class _Fold:
                     reduce_only=row.spec.reduce_only,
                     epoch=row.epoch,
                 )
+            case RequestRow(request=AmendRequest(client_order_id=name)):
+                kept.amends.setdefault(name, []).append(row.ts_event)
             case TransitionRow():
                 self._moved(row.client_order_id, row.ts_event, row.after is OrderStatus.UNKNOWN)
             case FillRow():
@@ -178,9 +186,10 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 
 def judge(books: Books, kept: Kept) -> Verdict:
-    """Compare everything."""
-    placed = Counter(order.client_id for order in books.placed)
-    ours = {name: count for name, count in placed.items() if parse(name) is not None}
+    """Compare everything. The venue's names of orders in ``books`` become ours."""
+    books.call({cloid_of(name): name for name in kept.intents})
+    placed = Counter(order.client_id for order in _without_replaced(books.placed, kept))
+    ours = {name: count for name, count in placed.items() if _is_ours(name)}
     duplicates = sum(count - 1 for count in ours.values())
     problems = [f"{count} orders with the id {name}" for name, count in ours.items() if count > 1]
     problems += [f"order {name} has no intent" for name in ours if name not in kept.intents]
@@ -211,6 +220,34 @@ def judge(books: Books, kept: Kept) -> Verdict:
         wallet_difference=difference,
         problems=problems,
     )
+
+
+def _is_ours(name: str) -> bool:
+    """Whether an engine of this kind gave the id; what is left of a cloid has no intent."""
+    return parse(name) is not None or is_cloid(name)
+
+
+def _without_replaced(placed: list[Order], kept: Kept) -> list[Order]:
+    """The orders without those whose place another one took.
+
+    Where an amendment is a new order under the same id, an order counts as replaced when it was
+    over before the next one of its id came, and no more often than amendments were asked for.
+    """
+    found: list[Order] = []
+    newest: dict[str, int] = {}
+    replaced: Counter[str] = Counter()
+    for order in sorted(placed, key=lambda order: (order.ts_created, order.order_id)):
+        name = order.client_id
+        at = newest.setdefault(name, len(found))
+        if at < len(found) and replaced[name] < len(kept.amends.get(name, ())):
+            before = found[at]
+            if before.status is OrderStatus.CANCELED and before.ts_updated <= order.ts_created:
+                replaced[name] += 1
+                found[at] = order
+                continue
+        newest[name] = len(found)
+        found.append(order)
+    return found
 
 
 def _payloads(books: Books, kept: Kept) -> list[str]:
@@ -252,7 +289,7 @@ def _open(books: Books, kept: Kept) -> list[str]:
     venue = {}
     for order in (*books.open, *books.open_conditional):
         name = parents.get(order.conditional_id, order.client_id)
-        if parse(name) is not None:
+        if _is_ours(name):
             venue[name] = order.left
     ours = {
         name: intent.left

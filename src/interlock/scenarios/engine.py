@@ -8,6 +8,7 @@ import msgspec
 
 from interlock.live.control import Ask, Client, NotRunning
 from interlock.scenarios.processes import Process
+from interlock.scenarios.protocols import Protocol
 from interlock.ui.read_model import Status
 
 ACTOR = "scenario"
@@ -24,13 +25,17 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     bases: tuple[str, ...] = ("BTC",)
     settings: tuple[str, ...] = ()
     protocol_version: str = "algo"
+    dead_man_s: int = 0
 
-    def words(self, url: str, folder: Path) -> list[str]:
+    def words(self, url: str, folder: Path, protocol: Protocol) -> list[str]:
         """The command line behind `interlock`."""
         kind = "ProtectedPlayer" if self.is_protected else "Player"
-        words = ["live", f"interlock.scenarios.player:{kind}", "--url", url]
+        words = ["live", f"interlock.scenarios.player:{kind}"]
+        words += ["--venue", protocol.name, "--url", url]
         for base in self.bases:
-            words += ["--instrument", f"{base}USDT-PERP.BINANCE"]
+            words += ["--instrument", protocol.id(base)]
+        if self.dead_man_s:
+            words += ["--dead-man", str(self.dead_man_s)]
         values = {"score": self.score, "beat": str(self.beat), "rounds": str(self.rounds)}
         for text in (*(f"{name}={value}" for name, value in values.items()), *self.settings):
             words += ["--set", text]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from interlock.ports import Clock
 from interlock.scenarios.processes import Process
+from interlock.scenarios.protocols import Protocol
 from interlock.sim.venue.values import AccountView, Fill, Order, Payment
 
-PROTOCOL, ACCOUNT = "binance", "trader"
+ACCOUNT = "trader"
 # An exchange whose clock runs fast may be busy for a while.
 _REQUEST_S = 60.0
 
@@ -44,14 +47,22 @@ class Books(msgspec.Struct):
         """Every order that somebody placed: what a trigger made is no order of its own."""
         return [order for order in (*self.orders, *self.conditional) if not order.conditional_id]
 
+    def call(self, names: Mapping[str, str]) -> None:
+        """Put our ids in the place of those that the venue knows orders by."""
+        shelves = (self.open, self.open_conditional, self.orders, self.conditional)
+        for order in (order for shelf in shelves for order in shelf):
+            order.client_id = names.get(order.client_id, order.client_id)
+
 
 class Place(msgspec.Struct, kw_only=True):
     """Where a started exchange listens, and the keys of its account."""
 
+    protocol: Protocol
     url: str
     admin: str
     key: str
     secret: str
+    wallet_key: str
 
 
 class ExchangeError(RuntimeError):
@@ -87,19 +98,25 @@ class Exchange:
     async def requests(self) -> int:
         """How many requests have arrived."""
         found = msgspec.json.decode(await self._admin("GET", "/status"))
-        return int(found["hosts"][PROTOCOL]["requests"])
+        return int(found["hosts"][self.place.protocol.name]["requests"])
 
     async def speed(self, factor: float) -> None:
         """Let venue time run so many times faster than real time."""
         await self._admin("POST", "/speed", {"speed": factor})
 
     async def books(self) -> Books:
-        """The truth."""
-        content = await self._admin("GET", f"/books/{PROTOCOL}/{ACCOUNT}")
-        return msgspec.json.decode(content, type=Books)
+        """The truth, its trades under the numbers that clients are told."""
+        protocol = self.place.protocol
+        content = await self._admin("GET", f"/books/{protocol.name}/{ACCOUNT}")
+        books = msgspec.json.decode(content, type=Books)
+        books.fills = [
+            replace(fill, fill_id=protocol.trade_id(fill.symbol, fill.fill_id))
+            for fill in books.fills
+        ]
+        return books
 
     async def foreign_order(self, symbol: str, quantity: str, price: str) -> None:
-        """Place a buy order on the same account that no engine of ours knows of."""
+        """Place a buy order on the same account that no engine of ours knows of (Binance)."""
         ts = self._clock.now_ns() // 10**6
         query = (
             f"symbol={symbol}&side=BUY&type=LIMIT&timeInForce=GTC&quantity={quantity}"

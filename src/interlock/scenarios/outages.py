@@ -10,6 +10,7 @@ import asyncio
 
 from interlock.scenarios.answers import SCORE, play_out
 from interlock.scenarios.engine import Engine, Play
+from interlock.scenarios.protocols import BOTH
 from interlock.scenarios.registry import scenario
 from interlock.scenarios.stage import Stage, check
 
@@ -19,7 +20,8 @@ LIFE = (
     "bid:2@BTC+bid:2@ETH+bid:2@SOL wait wait wait to:1@BTC+cancel@ETH wait to:1@SOL wait to:2@BTC "
     "wait to:1@ETH wait wait"
 )
-GOALS = {"BTC": 20, "ETH": 100, "SOL": 200}
+# Units of trade at the end.
+GOALS = {"BTC": 2, "ETH": 1, "SOL": 1}
 BEAT = 0.5
 
 
@@ -34,14 +36,14 @@ async def _out(stage: Stage, seconds: float, *, fast: float = 1.0) -> None:
     lasts = f"{seconds * fast:g}s"
     await stage.exchange.fault("delay_message", stream="user", delay="1500ms")
     # The order and the cancel arrive and are carried out; their answers do not come back.
-    await stage.exchange.fault("drop_reply", call="place", instrument="BTCUSDT-PERP.BINANCE",
+    await stage.exchange.fault("drop_reply", call="place", instrument=stage.id("BTC"),
                                count=1)  # fmt: skip
-    await stage.exchange.fault("drop_reply", call="cancel", instrument="ETHUSDT-PERP.BINANCE",
+    await stage.exchange.fault("drop_reply", call="cancel", instrument=stage.id("ETH"),
                                count=1)  # fmt: skip
     await stage.hit("drop_reply", times=2, within=10)
     await stage.exchange.fault("lose_request", lasts=lasts)
     await stage.exchange.fault("close_stream", lasts=lasts)
-    await stage.exchange.fault("fill_part", instrument="SOLUSDT-PERP.BINANCE", ratio=0.4)
+    await stage.exchange.fault("fill_part", instrument=stage.id("SOL"), ratio=0.4)
     if fast > 1:
         await stage.exchange.speed(fast)
     await asyncio.sleep(seconds)
@@ -57,9 +59,9 @@ async def _recover(stage: Stage, engine: Engine) -> None:
 
     async def is_over() -> bool:
         books = await stage.exchange.books()
-        bought = {name[:3]: quantity for name, quantity in books.positions.items()}
-        partly = sum(order.filled for order in books.orders if order.symbol.startswith("SOL"))
-        return bought == GOALS and partly >= GOALS["SOL"]
+        goals = {stage.id(base): stage.units(base, count) for base, count in GOALS.items()}
+        partly = sum(order.filled for order in books.orders if order.symbol == stage.id("SOL"))
+        return books.positions == goals and partly >= goals[stage.id("SOL")]
 
     await stage.until("every goal is reached", is_over, within=90)
     stage.measure(goals_s=stage.now() - start)
@@ -78,6 +80,7 @@ async def outage_1s(stage: Stage) -> None:
     complaint=3,
     fault="nothing passes for 1 min, at each point of an order's life",
     deadline=240,
+    protocols=BOTH,
 )
 async def outage_1m(stage: Stage) -> None:
     await _out(stage, 60.0)

@@ -11,6 +11,7 @@ A score is words separated by blanks, one step each; ``+`` joins what happens on
 | move | move the newest resting order away by a few ticks |
 | cancel | cancel the newest resting order; one that is still wanted is placed anew |
 | enter:N | one entry of N units at the market that brings its stop |
+| await:N | the same with an entry that rests away from the touch |
 | tight | put a stop-limit order close to the price in the place of the stops |
 | block:S | think for S seconds: the whole engine waits |
 | wait | nothing |
@@ -88,6 +89,7 @@ class Player(Strategy):
             "move": self._move,
             "cancel": self._cancel,
             "enter": self._enter,
+            "await": self._await,
             "tight": self._tighten,
             "block": lambda name, value: SystemClock().wait(float(value)),
             "wait": lambda name, value: None,
@@ -122,6 +124,13 @@ class Player(Strategy):
         stop = self.view.mark(name) * (1 - side * self.stop_bps / 10_000)
         self.entry[name] = self.bracket(side, abs(units) * self._unit(name), stop=stop,
                                         instrument=name)  # fmt: skip
+
+    def _await(self, name: str, value: str) -> None:
+        units = float(value or "1")
+        side = 1 if units > 0 else -1
+        entry = self.view.mark(name) * (1 - side * self.away_bps / 10_000)
+        stop = entry * (1 - side * self.stop_bps / 10_000)
+        self.bracket(side, abs(units) * self._unit(name), entry=entry, stop=stop, instrument=name)
 
     def _tighten(self, name: str, value: str) -> None:
         held = self.view.position(name).quantity

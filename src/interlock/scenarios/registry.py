@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from interlock.scenarios.protocols import BINANCE, Protocol
 from interlock.scenarios.stage import Stage
 
 Run = Callable[[Stage], Awaitable[None]]
@@ -13,13 +14,17 @@ SCENARIOS: dict[str, Scenario] = {}
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario. ``complaint`` is its number in docs/scenarios.md, ``deadline`` seconds."""
+    """One scenario. ``complaint`` is its number in docs/scenarios.md, ``deadline`` seconds.
+
+    The name of one that is played on another protocol than Binance's begins with that one's.
+    """
 
     name: str
     complaint: int
     fault: str
     run: Run
     deadline: float
+    protocol: Protocol = BINANCE
 
 
 class ScenarioError(ValueError):
@@ -27,14 +32,26 @@ class ScenarioError(ValueError):
 
 
 def scenario(
-    name: str, *, complaint: int, fault: str, deadline: float = 90.0
+    name: str,
+    *,
+    complaint: int,
+    fault: str,
+    deadline: float = 90.0,
+    protocols: Sequence[Protocol] = (BINANCE,),
 ) -> Callable[[Run], Run]:
-    """Register a scenario."""
+    """Register a scenario, once for each protocol that it is played on."""
 
     def register(run: Run) -> Run:
-        SCENARIOS[name] = Scenario(
-            name=name, complaint=complaint, fault=fault, run=run, deadline=deadline
-        )
+        for protocol in protocols:
+            whole = name if protocol is BINANCE else f"{protocol.name}-{name}"
+            SCENARIOS[whole] = Scenario(
+                name=whole,
+                complaint=complaint,
+                fault=fault,
+                run=run,
+                deadline=deadline,
+                protocol=protocol,
+            )
         return run
 
     return register

@@ -6,12 +6,12 @@ import asyncio
 import signal
 
 from interlock.runtime.ids import parse
-from interlock.scenarios.answers import SCORE, play_out
+from interlock.scenarios.answers import SCORE, is_at_end, play_out
 from interlock.scenarios.engine import Engine, Play
+from interlock.scenarios.protocols import BOTH
 from interlock.scenarios.registry import scenario
 from interlock.scenarios.stage import Failed, Stage, check
 
-BTC = "BTCUSDT-PERP.BINANCE"
 LEASE_S = 15.0
 SENDING = "ask:1 to:1 to:2 to:1 to:-1 bid:1 bid:2 to:0 to:1 to:-2 wait"
 
@@ -21,14 +21,15 @@ SENDING = "ask:1 to:1 to:2 to:1 to:-1 bid:1 bid:2 to:0 to:1 to:-2 wait"
     complaint=4,
     fault="streams are cut for 6 s, orders fill meanwhile",
     deadline=120,
+    protocols=BOTH,
 )
 async def fills_while_cut(stage: Stage) -> None:
     await stage.open_exchange()
     engine = await stage.start_engine(Play(score="bid:3 wait to:1 wait", beat=0.4))
-    await _resting(stage, 3)
+    await until_resting(stage, 3)
     await stage.exchange.fault("close_stream", lasts="6s")
-    await stage.exchange.fault("fill_part", instrument=BTC, ratio=0.5)
-    await stage.exchange.fault("gap", instrument=BTC, ratio=-0.03)
+    await stage.exchange.fault("fill_part", instrument=stage.id("BTC"), ratio=0.5)
+    await stage.exchange.fault("gap", instrument=stage.id("BTC"), ratio=-0.03)
     await asyncio.sleep(6.0)
     await stage.settle(engine)
     verdict = stage.verdict
@@ -40,17 +41,18 @@ async def fills_while_cut(stage: Stage) -> None:
     complaint=4,
     fault="SIGKILL, orders fill while no engine runs, restart",
     deadline=120,
+    protocols=BOTH,
 )
 async def fills_while_dead(stage: Stage) -> None:
     await stage.open_exchange()
     play = Play(score="bid:3 wait to:1 wait", beat=0.4)
     engine = await stage.start_engine(play)
-    await _resting(stage, 3)
+    await until_resting(stage, 3)
     await engine.kill()
-    await stage.exchange.fault("fill_part", instrument=BTC, ratio=0.5)
-    await stage.exchange.fault("gap", instrument=BTC, ratio=-0.03)
+    await stage.exchange.fault("fill_part", instrument=stage.id("BTC"), ratio=0.5)
+    await stage.exchange.fault("gap", instrument=stage.id("BTC"), ratio=-0.03)
     await asyncio.sleep(2.0)
-    again = await _restart(stage, play)
+    again = await restart(stage, play)
     await stage.settle(again)
     verdict = stage.verdict
     check(verdict is not None and verdict.fills >= 2, "nothing filled while the engine was dead")
@@ -61,6 +63,7 @@ async def fills_while_dead(stage: Stage) -> None:
     complaint=5,
     fault="SIGKILL at 4 random moments of a score, restart each time",
     deadline=240,
+    protocols=BOTH,
 )
 async def kill_nine(stage: Stage) -> None:
     await stage.open_exchange()
@@ -69,9 +72,9 @@ async def kill_nine(stage: Stage) -> None:
     for _ in range(4):
         await asyncio.sleep(stage.draw.between(0.05, 1.2))
         await engine.kill()
-        engine = await _restart(stage, play)
+        engine = await restart(stage, play)
 
-    await _end_of_sending(stage)
+    await stage.until("the end of the undisturbed score", lambda: is_at_end(stage), within=60)
     await stage.settle(engine)
 
 
@@ -80,6 +83,7 @@ async def kill_nine(stage: Stage) -> None:
     complaint=5,
     fault="SIGKILL while an accepted order waits for its answer, restart",
     deadline=150,
+    protocols=BOTH,
 )
 async def kill_in_flight(stage: Stage) -> None:
     await stage.open_exchange()
@@ -90,7 +94,7 @@ async def kill_in_flight(stage: Stage) -> None:
     await stage.hit("late_reply")
     await engine.kill()
     await stage.exchange.clear()
-    await play_out(stage, await _restart(stage, play))
+    await play_out(stage, await restart(stage, play))
 
 
 @scenario(
@@ -109,7 +113,7 @@ async def kill_without_tape(stage: Stage) -> None:
     await engine.kill()
     for name in ("tape", "snapshots"):
         shutil.rmtree(engine.folder / name, ignore_errors=True)
-    await stage.settle(await _restart(stage, play))
+    await stage.settle(await restart(stage, play))
 
 
 @scenario(
@@ -124,7 +128,7 @@ async def restart_with_many(stage: Stage) -> None:
         score="bid:34@BTC bid:33@ETH bid:33@SOL wait", beat=1.0, bases=("BTC", "ETH", "SOL")
     )
     engine = await stage.start_engine(play)
-    await _resting(stage, 100, within=90)
+    await until_resting(stage, 100, within=90)
     await engine.kill()
     # The lease of a killed engine runs out by itself; what is measured is start to trading.
     await asyncio.sleep(LEASE_S)
@@ -167,7 +171,7 @@ async def second_engine(stage: Stage) -> None:
 async def stale_engine(stage: Stage) -> None:
     await stage.open_exchange()
     first = await stage.start_engine(Play(score=SCORE, rounds=0, beat=0.3))
-    await _resting(stage, 2)
+    await until_resting(stage, 2)
     first.process.send(signal.SIGSTOP)
     await asyncio.sleep(LEASE_S + 2)
     play = Play(score=SCORE, rounds=0, beat=0.3)
@@ -192,7 +196,7 @@ async def stale_engine(stage: Stage) -> None:
     _one_epoch_at_a_time(await _epochs(stage))
 
 
-async def _restart(stage: Stage, play: Play) -> Engine:
+async def restart(stage: Stage, play: Play) -> Engine:
     """Start as soon as the lease of the killed engine lets it."""
     start = stage.now()
     while True:
@@ -204,19 +208,13 @@ async def _restart(stage: Stage, play: Play) -> Engine:
         await asyncio.sleep(1.0)
 
 
-async def _resting(stage: Stage, count: int, *, within: float = 20.0) -> None:
+async def until_resting(stage: Stage, count: int, *, within: float = 20.0) -> None:
+    """Wait until so many orders rest."""
+
     async def rests() -> bool:
         return len((await stage.exchange.books()).open) >= count
 
     await stage.until(f"{count} orders rest", rests, within=within)
-
-
-async def _end_of_sending(stage: Stage) -> None:
-    async def is_over() -> bool:
-        books = await stage.exchange.books()
-        return books.positions == {BTC: -20} and len(books.open) == 3
-
-    await stage.until("the end of the undisturbed score", is_over, within=60)
 
 
 async def _epochs(stage: Stage) -> list[int]:

@@ -21,6 +21,7 @@ from interlock.scenarios import (
     restarts,
     stops,
     streams,
+    switches,
     upkeep,
 )
 from interlock.scenarios.exchange import ExchangeError
@@ -29,7 +30,7 @@ from interlock.scenarios.registry import SCENARIOS, Scenario, ScenarioError
 from interlock.scenarios.stage import Failed, Stage
 
 # Importing a module of scenarios registers them; the order here is the order of the list.
-THEMES = (answers, outages, restarts, stops, streams, limits, accounts, upkeep)
+THEMES = (answers, outages, restarts, switches, stops, streams, limits, accounts, upkeep)
 CLOSE_S = 30.0
 _FAULTS = (Failed, StartFault, ExchangeError, LedgerFault, NotRunning, aiohttp.ClientError)
 
@@ -81,7 +82,7 @@ async def run_one(item: Scenario, folder: Path, *, seed: int, keeps: bool) -> Ro
     """Run one to its end, or to its deadline."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    stage = Stage(folder, seed)
+    stage = Stage(folder, seed, item.protocol)
     start, problem = stage.now(), ""
     try:
         async with asyncio.timeout(item.deadline) as limit:

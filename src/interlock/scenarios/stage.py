@@ -15,6 +15,7 @@ from interlock.scenarios import processes
 from interlock.scenarios.audit import Kept, Verdict, judge, read_ledger
 from interlock.scenarios.engine import Engine, Play
 from interlock.scenarios.exchange import Exchange, Place
+from interlock.scenarios.protocols import Protocol
 
 START_S = 30.0
 LOOK_S = 0.2
@@ -46,9 +47,10 @@ class Draw:
 class Stage:
     """One run of one scenario. Everything that was started here is ended by ``close``."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, protocol: Protocol) -> None:
         self.folder = folder
         self.seed = seed
+        self.protocol = protocol
         self.draw = Draw(seed)
         self.clock = SystemClock()
         self.measured: dict[str, str] = {}
@@ -64,6 +66,14 @@ class Stage:
             raise RuntimeError("open the exchange before asking it")
         return self._exchange
 
+    def id(self, base: str) -> str:
+        """The instrument of a base currency on this stage's protocol."""
+        return self.protocol.id(base)
+
+    def units(self, base: str, count: float) -> int:
+        """So many of the player's units of trade, in quantity units."""
+        return self.protocol.units(base, count)
+
     def now(self) -> float:
         """Seconds of real time, for differences."""
         return self.clock.now_ns() / 1e9
@@ -75,7 +85,8 @@ class Stage:
 
     async def open_exchange(self, *words: str) -> Exchange:
         """Start the exchange on free ports of loopback."""
-        asked = ["venue", "--json", "--port", "0", "--admin-port", "0", "--quiet", *words]
+        asked = ["venue", "--json", "--port", "0", "--admin-port", "0", "--quiet"]
+        asked += ["--protocol", self.protocol.name, *words]
         process = await processes.start(
             "exchange",
             [*asked, "--seed", str(self.seed)],
@@ -89,10 +100,12 @@ class Stage:
             raise
         keys = facts["accounts"][0]
         place = Place(
-            url=facts["venues"]["binance"]["url"],
+            protocol=self.protocol,
+            url=facts["venues"][self.protocol.name]["url"],
             admin=facts["admin"],
             key=keys["key"],
             secret=keys["secret"],
+            wallet_key=keys["wallet_key"],
         )
         self._exchange = Exchange(process, place, self.clock)
         return self._exchange
@@ -112,7 +125,7 @@ class Stage:
         return await processes.start(
             name,
             [
-                *play.words(account.url, self.folder / place),
+                *play.words(account.url, self.folder / place, self.protocol),
                 "--ledger",
                 str(self.folder / LEDGER),
             ],
@@ -121,6 +134,7 @@ class Stage:
                 "INTERLOCK_HOME": str(self.folder / "home"),
                 "INTERLOCK_KEY": account.key,
                 "INTERLOCK_SECRET": account.secret,
+                "INTERLOCK_WALLET_KEY": account.wallet_key,
             },
         )
 

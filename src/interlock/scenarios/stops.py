@@ -6,10 +6,10 @@ import asyncio
 
 from interlock.scenarios.engine import Engine, Play
 from interlock.scenarios.exchange import Books
+from interlock.scenarios.protocols import BOTH
 from interlock.scenarios.registry import scenario
 from interlock.scenarios.stage import Stage, check, notices
 
-BTC = "BTCUSDT-PERP.BINANCE"
 # A stop is repaired within this time of its loss; at its end the position is left instead.
 REPAIR_S, LEAVE_S = 3.0, 6.0
 
@@ -17,11 +17,12 @@ REPAIR_S, LEAVE_S = 3.0, 6.0
 async def _entered(stage: Stage, score: str = "enter:1 wait") -> Engine:
     await stage.open_exchange()
     engine = await stage.start_engine(Play(score=score, beat=0.5, is_protected=True))
-    await stage.until("a position with its stop", lambda: _is_covered(stage), within=15)
+    await stage.until("a position with its stop", lambda: is_covered(stage), within=15)
     return engine
 
 
-async def _is_covered(stage: Stage) -> bool:
+async def is_covered(stage: Stage) -> bool:
+    """Whether there is a position, and stops for all of it."""
     books = await stage.exchange.books()
     return bool(books.positions) and covers(books)
 
@@ -59,18 +60,20 @@ async def _naked_time(stage: Stage, seconds: float) -> float:
     complaint=6,
     fault="somebody cancels the stop of a position; again when it was repaired",
     deadline=90,
+    protocols=BOTH,
 )
 async def stop_vanished(stage: Stage) -> None:
     engine = await _entered(stage)
     longest = 0.0
     for _ in range(2):
-        await stage.exchange.fault("manual_cancel", instrument=BTC)
+        await stage.exchange.fault("manual_cancel", instrument=stage.id("BTC"))
         longest = max(longest, await _naked_time(stage, 5.0))
     stage.measure(naked_s=longest)
     check(longest <= REPAIR_S, f"without a stop for {longest:.1f} s, stated are {REPAIR_S:g} s")
-    check(await _is_covered(stage), "the position has no stop at the end")
+    check(await is_covered(stage), "the position has no stop at the end")
     books = await stage.exchange.books()
-    check(len(books.open_conditional) <= 2, "more than two stops stand for one position")
+    stops = (*books.open_conditional, *books.open)
+    check(len(stops) <= 2, "more than two stops stand for one position")
     await stage.settle(engine)
 
 
@@ -83,12 +86,12 @@ async def stop_vanished(stage: Stage) -> None:
 async def stop_vanished_while_cut(stage: Stage) -> None:
     engine = await _entered(stage)
     await stage.exchange.fault("close_stream", lasts="5s")
-    await stage.exchange.fault("manual_cancel", instrument=BTC)
+    await stage.exchange.fault("manual_cancel", instrument=stage.id("BTC"))
     await asyncio.sleep(5.0)
     longest = await _naked_time(stage, 8.0)
     stage.measure(naked_s=longest)
     check(longest <= LEAVE_S, f"without a stop for {longest:.1f} s after the reconnect")
-    check(await _is_covered(stage), "the position has no stop at the end")
+    check(await is_covered(stage), "the position has no stop at the end")
     await stage.settle(engine)
 
 
@@ -127,7 +130,7 @@ async def stop_not_filled(stage: Stage) -> None:
         return bool(stops) and all(order.price for order in stops)
 
     await stage.until("a stop-limit stands for the position", is_tight, within=20)
-    await stage.exchange.fault("gap", instrument=BTC, ratio=-0.03)
+    await stage.exchange.fault("gap", instrument=stage.id("BTC"), ratio=-0.03)
 
     async def is_flat() -> bool:
         books = await stage.exchange.books()
@@ -153,9 +156,9 @@ async def api_switch(stage: Stage) -> None:
         protocol_version="before-algo",
     )
     engine = await stage.start_engine(play)
-    await stage.until("a position with its stop", lambda: _is_covered(stage), within=15)
+    await stage.until("a position with its stop", lambda: is_covered(stage), within=15)
     await stage.exchange.fault("switch_protocol", version="algo")
-    await stage.exchange.fault("manual_cancel", instrument=BTC)
+    await stage.exchange.fault("manual_cancel", instrument=stage.id("BTC"))
     longest = await _naked_time(stage, 20.0)
     stage.measure(naked_s=longest)
     check(longest <= LEAVE_S, f"a position without a stop for {longest:.1f} s")

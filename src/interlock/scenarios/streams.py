@@ -6,10 +6,10 @@ import asyncio
 
 from interlock.scenarios.answers import SCORE, play_out
 from interlock.scenarios.engine import Engine, Play
+from interlock.scenarios.protocols import BOTH
 from interlock.scenarios.registry import scenario
 from interlock.scenarios.stage import Stage, check
 
-BTC = "BTCUSDT-PERP.BINANCE"
 NOTICED_S = 30.0
 
 
@@ -18,11 +18,12 @@ NOTICED_S = 30.0
     complaint=15,
     fault="the user stream goes silent without closing, orders fill meanwhile",
     deadline=150,
+    protocols=BOTH,
 )
 async def user_frozen(stage: Stage) -> None:
     engine = await _resting(stage, "bid:2 wait to:1 wait")
     await stage.exchange.fault("freeze_stream", stream="user")
-    await stage.exchange.fault("fill_part", instrument=BTC, ratio=0.5)
+    await stage.exchange.fault("fill_part", instrument=stage.id("BTC"), ratio=0.5)
     took = await _until_noticed(stage, engine, "user")
     stage.measure(noticed_s=took)
     await stage.settle(engine, within=60)
@@ -37,8 +38,8 @@ async def user_frozen(stage: Stage) -> None:
 async def market_frozen(stage: Stage) -> None:
     engine = await _resting(stage, "bid:2 wait to:1 wait")
     await stage.exchange.fault("freeze_stream", stream="market")
-    await stage.exchange.fault("gap", instrument=BTC, ratio=0.02)
-    took = await _until_noticed(stage, engine, BTC)
+    await stage.exchange.fault("gap", instrument=stage.id("BTC"), ratio=0.02)
+    took = await _until_noticed(stage, engine, stage.id("BTC"))
     stage.measure(noticed_s=took)
     await stage.settle(engine, within=60)
 
@@ -68,7 +69,7 @@ async def all_frozen(stage: Stage) -> None:
 async def key_expired(stage: Stage) -> None:
     engine = await _resting(stage, "bid:2 wait to:1 wait wait to:-1 wait")
     await stage.exchange.fault("expire_listen_key")
-    await stage.exchange.fault("fill_part", instrument=BTC, ratio=0.5)
+    await stage.exchange.fault("fill_part", instrument=stage.id("BTC"), ratio=0.5)
     await stage.settle(engine, within=45)
 
 

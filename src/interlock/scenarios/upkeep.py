@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from interlock.scenarios.engine import Play
+from interlock.scenarios.protocols import BOTH
 from interlock.scenarios.registry import scenario
 from interlock.scenarios.stage import Stage, check
 
@@ -46,7 +47,7 @@ async def slow_strategy(stage: Stage) -> None:
 
     async def is_over() -> bool:
         books = await stage.exchange.books()
-        return books.positions == {"BTCUSDT-PERP.BINANCE": -10}
+        return books.positions == {stage.id("BTC"): stage.units("BTC", -1)}
 
     await stage.until("the score has come to its end", is_over, within=40)
     await stage.settle(engine)
@@ -63,6 +64,7 @@ async def slow_strategy(stage: Stage) -> None:
     complaint=22,
     fault="emergency stop under load: last risk within 1 s of the acknowledgement, verified flat",
     deadline=120,
+    protocols=BOTH,
 )
 async def emergency_stop(stage: Stage) -> None:
     await stage.open_exchange()

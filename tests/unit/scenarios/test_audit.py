@@ -11,6 +11,7 @@ from interlock.runtime.ids import OrderId
 from interlock.scenarios.audit import Intent, Kept, judge
 from interlock.scenarios.exchange import Books
 from interlock.sim.venue.values import AccountView, BalanceView, Fill, Order, PositionView
+from interlock.wire.hyperliquid.cloids import cloid_of
 
 BTC = "BTCUSDT-PERP.BINANCE"
 FIRST, SECOND = OrderId("il", 1, 1, 1).text, OrderId("il", 1, 1, 2).text
@@ -131,3 +132,30 @@ def test_a_difference_is_found(spoil: Callable[[Books, Kept], None], text: str) 
     books, kept = _books(), _kept()
     spoil(books, kept)
     assert any(text in problem for problem in judge(books, kept).problems)
+
+
+def test_an_order_that_the_venue_knows_by_a_digest_is_found_by_our_id() -> None:
+    books, kept = _books(), _kept()
+    for order in books.orders:
+        order.client_id = cloid_of(order.client_id)
+    assert judge(books, kept).problems == []
+    books.orders.append(_order(cloid_of("il-9-0-1-0000"), number=9, filled=10))
+    assert any("has no intent" in problem for problem in judge(books, kept).problems)
+
+
+def test_an_order_that_replaced_another_is_no_duplicate_unless_nobody_asked_for_it() -> None:
+    def replaced(*, over_at: int) -> Books:
+        books = _books()
+        before = _order(SECOND, number=0, filled=0)
+        before.status, before.ts_updated = OrderStatus.CANCELED, over_at
+        before.ts_created = 1_500
+        books.orders.append(before)
+        return books
+
+    amended = _kept()
+    amended.amends[SECOND] = [1_800]
+    verdict = judge(replaced(over_at=2_000), amended)
+    assert (verdict.problems, verdict.duplicates, verdict.at_venue) == ([], 0, 2)
+    assert judge(replaced(over_at=2_000), _kept()).duplicates == 1
+    # Both were open at once.
+    assert judge(replaced(over_at=2_001), amended).duplicates == 1
