@@ -18,12 +18,12 @@ from interlock.research.catalog.entries import (
     in_units_of,
     read_entry,
     read_table,
-    write_entry,
 )
 from interlock.research.catalog.errors import CatalogError, EntryCorrupt, ImportRefused, NotFound
 from interlock.research.catalog.files import FileLayer, exclusive
 from interlock.research.catalog.merge import join
 from interlock.research.catalog.registry import (
+    check_units,
     folder_of,
     is_registered,
     read_instrument,
@@ -31,6 +31,7 @@ from interlock.research.catalog.registry import (
     write_instrument,
 )
 from interlock.research.catalog.selection import Selection, dataset_of
+from interlock.research.catalog.storing import store, sweep_up
 from interlock.research.catalog.table import Table, digest_of, table_of
 from interlock.research.catalog.times import iso, step_name
 from interlock.strategy.columns import (
@@ -71,6 +72,7 @@ class Catalog:
         """Store an instrument; with data stored its exponents may grow, never shrink."""
         folder = folder_of(self.root, instrument.id)
         with exclusive(folder):
+            check_units(folder, instrument)
             write_instrument(self._files, folder, instrument=instrument)
 
     # ------------------------------------------------------------ writing
@@ -100,17 +102,13 @@ class Catalog:
         with exclusive(folder):
             note = provenance or Provenance(origin=origin)
             note = msgspec.structs.replace(note, origin=origin)
-            if mode != "replace" and (folder / f"{table.name}.parquet").exists():
+            if mode != "replace" and table.name in entry_names(folder):
                 table, note = _joined(
                     folder, table, note=note, trusted=self._trusted, merge=mode == "merge"
                 )
             table.columns()  # Proves order and shape before anything is written.
-            known = self.has_instrument(table.instrument.id)
-            if not known or self.instrument(table.instrument.id) != table.instrument:
-                write_instrument(
-                    self._files, folder, instrument=table.instrument, rewriting=table.name
-                )
-            return write_entry(self._files, folder, table=table, provenance=note)
+            check_units(folder, table.instrument, rewriting=table.name)
+            return store(self._files, folder, table=table, provenance=note)
 
     def remove(self, instrument_id: str, name: str | None = None) -> list[str]:
         """Delete one entry, or the instrument with all of them; returns what was removed."""
@@ -125,8 +123,8 @@ class Catalog:
             read_entry(folder, name)
         with exclusive(folder):
             # The sidecar goes first: what remains after a crash is not trusted.
-            (folder / f"{name}.json").unlink(missing_ok=True)
-            (folder / f"{name}.parquet").unlink(missing_ok=True)
+            self._files.remove(folder / f"{name}.json")
+            sweep_up(self._files, folder, name=name, keep="")
         return [name]
 
     # ------------------------------------------------------------ reading
@@ -150,21 +148,13 @@ class Catalog:
 
     def table(self, instrument_id: str, name: str) -> Table:
         """All stored columns of one entry, its file compared with the sidecar first."""
-        instrument = self.instrument(instrument_id)
-        folder = folder_of(self.root, instrument_id)
-        entry = read_entry(folder, name)
-        self._trusted.verify(folder, entry)
-        return in_units_of(
-            instrument, read_table(folder, entry, instrument=instrument), entry=entry
-        )
+        return _whole(self.root, instrument_id, name, trusted=self._trusted)[2]
 
     def verify(self, instrument_id: str, name: str) -> Entry:
         """Re-read an entry from disk and compare file and column digests; raises EntryCorrupt."""
         self._trusted.forget()
-        entry = self.describe(instrument_id, name)
-        folder = folder_of(self.root, instrument_id)
-        self._trusted.verify(folder, entry)
-        found = digest_of(read_table(folder, entry, instrument=self.instrument(instrument_id)))
+        entry, written, _ = _whole(self.root, instrument_id, name, trusted=self._trusted)
+        found = digest_of(written)
         if found != entry.digest:
             raise EntryCorrupt(
                 f"{instrument_id} {name} has column digest {found[:12]}, its sidecar "
@@ -238,6 +228,25 @@ class Catalog:
     ) -> Dataset:
         """Everything selected in [start, end) with the digest of exactly that content."""
         return dataset_of(self, selections, start=start, end=end, name=name)
+
+
+def _whole(
+    root: Path, instrument_id: str, name: str, *, trusted: Trusted
+) -> tuple[Entry, Table, Table]:
+    """An entry, its rows as written and in the instrument's units, all of one moment."""
+    folder = folder_of(root, instrument_id)
+    instrument, entry = read_instrument(root, instrument_id), read_entry(folder, name)
+    while True:
+        try:
+            trusted.verify(folder, entry)
+            written = read_table(folder, entry, instrument=instrument)
+            return entry, written, in_units_of(instrument, written, entry=entry)
+        except EntryCorrupt:
+            # The file of an entry that was replaced just now is gone, and a new one is there.
+            again = read_instrument(root, instrument_id), read_entry(folder, name)
+            if again == (instrument, entry):
+                raise
+            instrument, entry = again
 
 
 def _joined(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
 
 import msgspec
@@ -12,11 +11,8 @@ import polars as pl
 
 from interlock.model.instrument import Instrument
 from interlock.research.catalog.errors import EntryCorrupt, NotFound
-from interlock.research.catalog.files import FileLayer, write_together
-from interlock.research.catalog.table import PRICES, QUANTITIES, Table, digest_of
+from interlock.research.catalog.table import PRICES, QUANTITIES, Table
 from interlock.strategy.columns import Integers
-
-_ROW_GROUP = 262_144
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +44,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     imported_by: str
     rounded: int = 0
     collapsed: int = 0
+    # The file that this vouches for; entries of before it had versions have one of their name.
+    file: str = ""
+
+    @property
+    def data_file(self) -> str:
+        """Name of the Parquet file in the instrument's folder."""
+        return self.file or f"{self.name}.parquet"
 
     def provenance_with(self, added: Provenance, collapsed: int) -> Provenance:
         """The provenance of this entry joined with added rows."""
@@ -69,8 +72,11 @@ class Trusted:
 
     def verify(self, folder: Path, entry: Entry) -> None:
         """Compare the Parquet bytes with the sidecar; raises EntryCorrupt."""
-        path = folder / f"{entry.name}.parquet"
-        state = path.stat()
+        path = folder / entry.data_file
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            raise EntryCorrupt(_gone(folder, entry.name)) from None
         key = (f"{path}:{entry.file_digest}", state.st_size, state.st_mtime_ns)
         if key not in self._seen:
             verify_file(folder, entry)
@@ -81,76 +87,62 @@ class Trusted:
         self._seen.clear()
 
 
-def write_entry(layer: FileLayer, folder: Path, *, table: Table, provenance: Provenance) -> Entry:
-    """Store the table and its sidecar so that a reader sees both or trusts neither."""
-    frame = pl.DataFrame({name: pl.Series(array) for name, array in table.arrays.items()})
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", row_group_size=_ROW_GROUP)
-    content = buffer.getbuffer()
-    times = table.arrays["ts"]
-    entry = Entry(
-        instrument=table.instrument.id,
-        name=table.name,
-        kind=table.kind,
-        step_ns=table.step_ns,
-        rows=len(table),
-        first=int(times[0]),
-        last=int(times[-1]),
-        digest=digest_of(table),
-        file_digest=hashlib.sha256(content).hexdigest(),
-        price_exponent=table.instrument.price_exponent,
-        quantity_exponent=table.instrument.quantity_exponent,
-        **msgspec.structs.asdict(provenance),
-    )
-    sidecar = msgspec.json.format(msgspec.json.encode(entry), indent=2) + b"\n"
-    write_together(
-        layer,
-        [
-            (folder / f"{entry.name}.parquet", content),
-            (folder / f"{entry.name}.json", memoryview(sidecar)),
-        ],
-    )
+def read_entry(folder: Path, name: str) -> Entry:
+    """The sidecar of an entry whose file is there; raises NotFound or EntryCorrupt."""
+    entry = _sidecar(folder, name)
+    while not (folder / entry.data_file).exists():
+        # Replaced between the two looks, or gone.
+        again = _sidecar(folder, name)
+        if again == entry:
+            raise EntryCorrupt(_gone(folder, name))
+        entry = again
     return entry
 
 
-def read_entry(folder: Path, name: str) -> Entry:
-    """The sidecar of an entry; raises NotFound or EntryCorrupt."""
-    sidecar, data = folder / f"{name}.json", folder / f"{name}.parquet"
-    if not sidecar.exists():
-        if data.exists():
-            raise EntryCorrupt(_unfinished(data, "has no sidecar"))
+def _sidecar(folder: Path, name: str) -> Entry:
+    path = folder / f"{name}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Entry)
+    except FileNotFoundError:
+        data = data_files(folder, name)
+        if data:
+            raise EntryCorrupt(_unfinished(data[0], "has no sidecar", name)) from None
         raise NotFound(
             f"{folder.name} has no {name}; `interlock data list` shows what there is, "
             "`interlock data import` adds files"
-        )
-    if not data.exists():
-        raise EntryCorrupt(_unfinished(data, "is gone while its sidecar is there"))
-    try:
-        return msgspec.json.decode(sidecar.read_bytes(), type=Entry)
+        ) from None
     except (msgspec.DecodeError, OSError) as error:
-        raise EntryCorrupt(_unfinished(sidecar, f"cannot be read ({error})")) from error
+        raise EntryCorrupt(_unfinished(path, f"cannot be read ({error})", name)) from error
 
 
 def entry_names(folder: Path) -> list[str]:
     """Names of the entries of an instrument folder, unfinished ones included."""
-    stems = {p.stem for p in folder.glob("*.parquet")} | {p.stem for p in folder.glob("*.json")}
-    return sorted(stems - {"instrument"})
+    found = (*folder.glob("*.parquet"), *folder.glob("*.json"))
+    return sorted({path.name.partition(".")[0] for path in found} - {"instrument"})
+
+
+def data_files(folder: Path, name: str) -> list[Path]:
+    """The Parquet files of an entry, those that its sidecar does not vouch for included."""
+    found = (*folder.glob(f"{name}.parquet"), *folder.glob(f"{name}.*.parquet"))
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def verify_file(folder: Path, entry: Entry) -> None:
     """Compare the Parquet bytes with the sidecar; raises EntryCorrupt."""
-    path = folder / f"{entry.name}.parquet"
-    with path.open("rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    path = folder / entry.data_file
+    try:
+        with path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise EntryCorrupt(_gone(folder, entry.name)) from None
     if found != entry.file_digest:
-        raise EntryCorrupt(
-            _unfinished(path, f"has sha256 {found[:12]}, its sidecar {entry.file_digest[:12]}")
-        )
+        what = f"has sha256 {found[:12]}, its sidecar {entry.file_digest[:12]}"
+        raise EntryCorrupt(_unfinished(path, what, entry.name))
 
 
 def read_table(folder: Path, entry: Entry, *, instrument: Instrument) -> Table:
     """All rows of an entry in the units that it was written with."""
-    path = folder / f"{entry.name}.parquet"
+    path = folder / entry.data_file
     try:
         # One column at a time: the peak is the columns and the reading of one of them.
         arrays = {
@@ -158,7 +150,7 @@ def read_table(folder: Path, entry: Entry, *, instrument: Instrument) -> Table:
             for name in pl.read_parquet_schema(path)
         }
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise EntryCorrupt(_unfinished(path, f"cannot be read ({error})")) from error
+        raise EntryCorrupt(_unfinished(path, f"cannot be read ({error})", entry.name)) from error
     return Table(instrument, entry.kind, arrays, entry.step_ns)
 
 
@@ -193,8 +185,12 @@ def _scaled(values: Integers, shift: int, where: str) -> Integers:
     return scaled
 
 
-def _unfinished(path: Path, what: str) -> str:
+def _gone(folder: Path, name: str) -> str:
+    return _unfinished(folder / f"{name}.json", "names a file that is gone", name)
+
+
+def _unfinished(path: Path, what: str, name: str) -> str:
     return (
         f"{path} {what}: an import was interrupted or the file was changed; "
-        f"remove it with `interlock data remove {path.parent.name} {path.stem}` and import again"
+        f"remove it with `interlock data remove {path.parent.name} {name}` and import again"
     )

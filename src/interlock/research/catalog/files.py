@@ -30,6 +30,10 @@ class FileLayer:
         """Put a finished file in place, replacing what was there."""
         source.replace(target)
 
+    def remove(self, path: Path) -> None:
+        """Delete a file that nothing refers to."""
+        path.unlink(missing_ok=True)
+
     def flush_folder(self, folder: Path) -> None:
         """Force renames in a folder to the disk."""
         descriptor = os.open(folder, os.O_RDONLY)
@@ -39,28 +43,28 @@ class FileLayer:
             os.close(descriptor)
 
 
-def write_together(layer: FileLayer, parts: list[tuple[Path, memoryview]]) -> None:
-    """Write all parts aside, then rename them in order: the last one makes the rest trusted.
+def write_whole(layer: FileLayer, path: Path, content: memoryview) -> None:
+    """Write a file aside and rename it into place: whole or, after any failure, as it was before.
 
-    A failure before the first rename changes nothing; one between two renames leaves a file
-    that its neighbor does not vouch for, which readers refuse.
+    Returns when the name is on the disk, too; raises CatalogError.
     """
-    drafts = [(path.with_name(f".{path.name}.draft"), path) for path, _ in parts]
-    folder = parts[0][0].parent
+    draft = draft_of(path)
     try:
-        for (draft, _), (_, content) in zip(drafts, parts, strict=True):
-            _write(layer, draft, content)
-        for draft, path in drafts:
-            layer.rename(draft, path)
-        layer.flush_folder(folder)
+        _write(layer, draft, content)
+        layer.rename(draft, path)
+        layer.flush_folder(path.parent)
     except OSError as error:
         raise CatalogError(
-            f"{folder}: cannot write: {error.strerror or error}; nothing new is trusted: "
-            "free space or fix the permissions, then run the command again"
+            f"{path.parent}: cannot write: {error.strerror or error}; what was stored before is "
+            "as it was: free space or fix the permissions, then run the command again"
         ) from error
     finally:
-        for draft, _ in drafts:
-            draft.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it is put in place."""
+    return path.with_name(f".{path.name}.draft")
 
 
 def _write(layer: FileLayer, path: Path, content: memoryview) -> None:

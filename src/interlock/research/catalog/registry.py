@@ -9,7 +9,7 @@ import msgspec
 from interlock.model.instrument import Instrument, InstrumentError
 from interlock.research.catalog.entries import entry_names, read_entry
 from interlock.research.catalog.errors import CatalogError, EntryCorrupt, ImportRefused, NotFound
-from interlock.research.catalog.files import FileLayer, write_together
+from interlock.research.catalog.files import FileLayer, write_whole
 
 _FORBIDDEN = frozenset('/\\:*?"<>|') | {chr(code) for code in range(32)}
 _FILE = "instrument.json"
@@ -52,10 +52,8 @@ def read_instrument(root: Path, instrument_id: str) -> Instrument:
         ) from error
 
 
-def write_instrument(
-    layer: FileLayer, folder: Path, *, instrument: Instrument, rewriting: str = ""
-) -> None:
-    """Store an instrument whose units are no coarser than its entries, ``rewriting`` excepted."""
+def check_units(folder: Path, instrument: Instrument, *, rewriting: str = "") -> None:
+    """Refuse units that are coarser than those of a stored entry, ``rewriting`` excepted."""
     for name in entry_names(folder):
         if name == rewriting:
             continue
@@ -70,5 +68,11 @@ def write_instrument(
                 f"({instrument.price_exponent}, {instrument.quantity_exponent}) would round "
                 f"it: remove it first (`interlock data remove {instrument.id} {name}`)"
             )
-    text = msgspec.json.format(msgspec.json.encode(instrument), indent=2) + b"\n"
-    write_together(layer, [(folder / _FILE, memoryview(text))])
+
+
+def write_instrument(layer: FileLayer, folder: Path, *, instrument: Instrument) -> None:
+    """Store an instrument, unless that is what is stored; its units have been checked."""
+    content = msgspec.json.format(msgspec.json.encode(instrument), indent=2) + b"\n"
+    path = folder / _FILE
+    if not path.exists() or path.read_bytes() != content:
+        write_whole(layer, path, memoryview(content))
