@@ -86,6 +86,21 @@ class Freshness:
             return f"the market stream of {instrument} has been silent for {silent // 10**6} ms"
         return ""
 
+    def outlier(self, instrument: str) -> str:
+        """Why the newest price is not believed yet: the venue's mark is far from it, or no price.
+
+        The mark comes by another stream and from more than the last trade; where there is none,
+        nothing is compared. A true jump is believed as soon as the mark follows.
+        """
+        slot = self.desk.state.instruments[instrument]
+        if not slot.mark_units or slot.last is None:
+            return ""
+        seen = slot.last.mark_units
+        apart = abs(seen - slot.mark_units) * BPS // slot.mark_units
+        if apart <= self.desk.settings.outlier_bps:
+            return ""
+        return f"the price {seen} is {apart} bps from the mark {slot.mark_units} (price units)"
+
     def due(self) -> None:
         """Look at the book by another way where a stream has been silent for half its budget."""
         if self.desk.ts < self._ts_look:

@@ -135,6 +135,7 @@ class Gate:
             ("POSITION_SUSPECT", self.suspects.get(instrument, "")),
             ("FILLS_MISSING", self.missing_fills.get(instrument, "")),
             ("STALE_STREAM", self.freshness.stale(instrument)),
+            ("PRICE_OUTLIER", self.freshness.outlier(instrument)),
             ("DECISION_IN_FLIGHT", self.flow.holds(instrument)),
         ):
             if text:

@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     market_silence_ns: int = 10 * SECOND
     user_silence_ns: int = 30 * SECOND
     book_tolerance_bps: int = 20
+    # How far a price may be from the venue's mark before new risk waits for the mark to follow.
+    outlier_bps: int = 300
     # Protection.
     repair_ns: int = 3 * SECOND
     cross_after_ns: int = 2 * SECOND

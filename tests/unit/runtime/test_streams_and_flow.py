@@ -7,6 +7,7 @@ import heapq
 import msgspec
 import pytest
 
+from interlock.model.events import MarkChanged
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderType
 from interlock.model.rows import RequestRow, decode_row
@@ -86,6 +87,24 @@ def test_a_stream_that_is_down_keeps_entries_out() -> None:
     world.at(T0 + 15 * SECOND, down, True)
     world.run()
     assert _refused(world) == ["STALE_STREAM"]
+    assert len(world.truth.sent) == 1
+
+
+def test_a_price_far_from_the_mark_keeps_entries_out_until_the_mark_follows() -> None:
+    world = World(1, faults=NONE, settings=QUICK)
+
+    class Late(Patient):
+        times = (12, 20)
+
+    world.strategy = Late
+
+    def marked(price: int) -> None:
+        world._hear(MarkChanged(world.ts, BTC.id, price), world._life)
+
+    world.at(T0 + 11 * SECOND, marked, 90_00)
+    world.at(T0 + 15 * SECOND, marked, 100_00)
+    world.run()
+    assert _refused(world) == ["PRICE_OUTLIER"]
     assert len(world.truth.sent) == 1
 
 
