@@ -21,7 +21,7 @@ KEY, SECRET = "world-key", "world-secret"
 CURRENCY = "USDT"
 MONEY = 10**8
 CASH = 1_000_000 * MONEY
-_MARK_NS = 3_000_000_000
+_MARK_NS = 6_000_000_000
 
 
 def perpetual(symbol: str, price_exponent: int, tick: int, lot: int) -> Instrument:

@@ -13,7 +13,8 @@ from interlock.world.chance import MILLION, Chance
 
 MS = 1_000_000
 _LEVELS = 3
-_BURST, _CALM = 150_000, 60_000
+# The chances of a step that a burst begins and that it ends, in parts of a million.
+_BEGINS, _ENDS = 50_000, 120_000
 
 
 class Walk:
@@ -34,7 +35,7 @@ class Walk:
         if self.is_resting:
             self._quote(state, market)
             return ts + 2_000 * MS
-        if chance.happens(_CALM if self._is_burst else _BURST):
+        if chance.happens(_ENDS if self._is_burst else _BEGINS):
             self._is_burst = not self._is_burst
         if chance.below(3) == 0:
             self._take(state, market)

@@ -247,6 +247,9 @@ class Network:
                 if dice.strikes_now("quote_lost"):
                     dice.matters("quote_lost")
                     return
+                if b'"bookTicker"' in frame and dice.strikes_now("quote_wrong"):
+                    dice.matters("quote_wrong")
+                    frame = self._distort(frame)
             arrives = line.ts + dice.between("message_late", 1, 15) * MS
             if not delay:
                 # One connection keeps its order, unless something holds a message up.
@@ -255,6 +258,29 @@ class Network:
             if not (socket.is_user and not again and dice.strikes_now("message_twice")):
                 return
             dice.matters("message_twice")
+
+    def _distort(self, frame: bytes) -> bytes:
+        """A touch as no market has it: crossed, zero, not a number, or far from the price."""
+        dice = self.dice
+        said = msgspec.json.decode(frame)
+        touch = said.get("data", said)
+        how = dice.between("quote_wrong", 0, 4)
+        if how == 0:
+            touch["b"], touch["a"] = touch["a"], touch["b"]
+        elif how == 1:
+            touch["b"] = touch["a"] = "0"
+        elif how == 2:
+            touch["b"] = "NaN"
+        else:
+            low, high = (500, 950) if how == 3 else (1_050, 2_000)
+            parts = dice.between("quote_wrong", low, high)
+            for side in ("b", "a"):
+                whole, _, decimals = touch[side].partition(".")
+                units = int(whole + decimals) * parts // 1_000
+                text = str(units).rjust(len(decimals) + 1, "0")
+                cut = len(text) - len(decimals)
+                touch[side] = f"{text[:cut]}.{text[cut:]}" if decimals else text
+        return msgspec.json.encode(said)
 
     def _befalls(self, again: int) -> int:
         """How late a message of the user stream is; -1 when it is lost."""
