@@ -195,7 +195,7 @@ class World:
         """Carry outputs out in their order; a crash may come before, between and after."""
         assert self.engine is not None and self.faults is not None
         for seq, event in out.tape:
-            self.tape.append((seq, event.copy()))
+            self.tape.append((seq, event.copy() if hasattr(event, "copy") else event))
         self.notices += out.facts
         self.truth.told(out.facts)
         steps: list[tuple[Any, Any]] = []
