@@ -19,11 +19,13 @@ from bench.duel.bots import freqtrade_bot, nautilus_bot
 from bench.duel.bots.bot import Bot
 from bench.duel.bots.freqtrade_bot import FreqtradeBot
 from bench.duel.bots.interlock_bot import InterlockBot
-from bench.duel.bots.nautilus_bot import NautilusBot
+from bench.duel.bots.nautilus_bot import NautilusBot, NautilusCheckingBot
 from bench.duel.scripts import SCRIPTS
 from bench.setup import install
 
-BOTS: dict[str, type[Bot]] = {kind.name: kind for kind in (InterlockBot, FreqtradeBot, NautilusBot)}
+BOTS: dict[str, type[Bot]] = {
+    kind.name: kind for kind in (InterlockBot, FreqtradeBot, NautilusBot, NautilusCheckingBot)
+}
 
 
 def main() -> int:

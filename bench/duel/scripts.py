@@ -137,6 +137,16 @@ SCRIPTS = (
         RESTING,
         since="fill_part",
     ),
+    Script(
+        "k",
+        "503, executed, stream silent",
+        "as c, and the first four messages of the user stream, which tell of that order, are lost",
+        (
+            _once("answer", status=503, code=-1000, message=_UNKNOWN, executed=True),
+            {"fault": "lose_message", "stream": "user", "count": 4},
+        ),
+        60,
+    ),
 )
 
 

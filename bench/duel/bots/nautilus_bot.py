@@ -18,6 +18,7 @@ class NautilusBot(Bot):
 
     name = "nautilus"
     resting = 6
+    checks_open_orders = False
 
     @staticmethod
     def problem() -> str:
@@ -34,6 +35,7 @@ class NautilusBot(Bot):
             "key": self.stage.key,
             "secret": self.stage.secret,
             "strategy": self.stage.strategy,
+            "checks": "on" if self.checks_open_orders else "",
         }
         return [str(PEER.interpreter), str(HERE / "nautilus_node.py"), json.dumps(settings)]
 
@@ -50,3 +52,10 @@ class NautilusBot(Bot):
         )
         positions = {base: Decimal(size) for base, size in found["positions"].items()}
         return Books(orders, positions, decisions)
+
+
+class NautilusCheckingBot(NautilusBot):
+    """The same with the check of open orders that its documentation recommends, every 10 s."""
+
+    name = "nautilus, checks on"
+    checks_open_orders = True

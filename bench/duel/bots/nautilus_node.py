@@ -1,7 +1,7 @@
 """A NautilusTrader node with the strategies of the duel; runs in that library's environment.
 
     python nautilus_node.py '{"url": URL, "ws_url": URL, "key": KEY, "secret": SECRET,
-                              "strategy": "trips" or "resting"}'
+                              "strategy": "trips" or "resting", "checks": "" or "on"}'
 
 Four times a second it writes the orders and positions of its cache to belief.json; every order that
 the strategy submits is a line of decisions.log.
@@ -25,7 +25,12 @@ from nautilus_trader.adapters.binance import (
     BinanceLiveDataClientFactory,
     BinanceLiveExecClientFactory,
 )
-from nautilus_trader.config import InstrumentProviderConfig, StrategyConfig, TradingNodeConfig
+from nautilus_trader.config import (
+    InstrumentProviderConfig,
+    LiveExecEngineConfig,
+    StrategyConfig,
+    TradingNodeConfig,
+)
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
@@ -128,8 +133,10 @@ def node_of(given: dict[str, str]) -> TradingNode:
         "base_url_ws": given["ws_url"],
         "instrument_provider": InstrumentProviderConfig(load_all=True),
     }
+    checks = {"open_check_interval_secs": 10.0} if given["checks"] else {}
     node = TradingNode(
         TradingNodeConfig(
+            exec_engine=LiveExecEngineConfig(**checks),
             data_clients={BINANCE: BinanceDataClientConfig(**place)},
             exec_clients={BINANCE: BinanceExecClientConfig(**place)},
         )
