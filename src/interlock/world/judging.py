@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.model.rows import StoredRow
+from interlock.model.rows import AnyRow, StoredRow
 from interlock.model.venue import Request
 from interlock.runtime.values import Outputs
 from interlock.world.process import Process
@@ -25,13 +25,16 @@ class Judge:
         self.checked: dict[str, int] = dict.fromkeys(self.invariants, 0)
 
     def saw(self, event: Any) -> None:
-        """The venue did something."""
+        """The venue did something with an account or a symbol's rules; the record has it."""
 
     def leaves(self, process: Process, request: Request) -> None:
         """A request was handed to the port: the last check is behind it."""
 
     def durable(self, process: Process, rows: list[StoredRow]) -> None:
         """Rows became durable."""
+
+    def wrote(self, process: Process, row: AnyRow) -> None:
+        """One durable row, in the order of the ledger; the record has it and none after it."""
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """A core took an input."""

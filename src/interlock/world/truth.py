@@ -12,11 +12,15 @@ from typing import Any
 from interlock.model.rows import StoredRow
 from interlock.sim.venue.values import Event, Fill, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
+from interlock.world.record import Record
 from interlock.world.storage import Files
 
 
-class Violation(AssertionError):
-    """An invariant does not hold: which one, and what was seen."""
+class Violation(BaseException):
+    """An invariant does not hold: which one, and what was seen.
+
+    No ``except Exception`` of what is judged may take it for a fault of its own.
+    """
 
     def __init__(self, invariant: str, text: str) -> None:
         super().__init__(f"{invariant}: {text}")
@@ -35,12 +39,14 @@ class Truth:
         self.orders: dict[int, Order] = {}
         self.hands: set[str] = set()
         self.touched_at: dict[str, int] = {}
+        self.record = Record(ACCOUNT)
         self._files = files
         self._flipped: dict[int, None] = {}
         self._digest = blake2b(digest_size=16)
 
     def saw(self, event: Event) -> None:
         """The venue did something."""
+        self.record.saw(event)
         if isinstance(event, OrderEvent) and event.order.account == ACCOUNT:
             self.orders[event.order.order_id] = event.order
             if event.fill is not None and event.fill.account == ACCOUNT:

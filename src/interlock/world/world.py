@@ -7,9 +7,16 @@ from typing import Any
 
 import msgspec
 
-from interlock.model.rows import StoredRow
+from interlock.model.rows import StoredRow, decode_row
 from interlock.model.venue import Request
 from interlock.runtime.values import Outputs
+from interlock.sim.venue.values import (
+    AccountEvent,
+    ConditionalEvent,
+    ConfigEvent,
+    MarketStatus,
+    OrderEvent,
+)
 from interlock.world.judging import Judge
 from interlock.world.market import Walk
 from interlock.world.network import SECOND
@@ -53,54 +60,69 @@ class _Court(Watch):
     def __init__(self) -> None:
         self.inputs = 0
         self.judges: list[Judge] = []
-        self.takers: list[Judge] = []
         self.scene: Scene
+        self._hooks: dict[str, list[Callable[..., None]]] = {}
+
+    def seat(self, judges: list[Judge]) -> None:
+        """Let judges look on; each is called for what it looks at only."""
+        self.judges = judges
+        for name in ("started", "ended", "took", "wrote", "durable", "leaves", "told"):
+            self._hooks[name] = _those(judges, name)
+        for name in ("commanded", "saw"):
+            self._hooks[name] = _those(judges, name)
 
     def started(self, process: Process) -> None:
         self.scene.story("process", f"{process.name} starts", process.lives)
-        for judge in self.judges:
-            judge.started(process)
+        for look in self._hooks["started"]:
+            look(process)
 
     def ended(self, process: Process, why: str) -> None:
         self.scene.story("process", f"{process.name} ends", why)
-        for judge in self.judges:
-            judge.ended(process, why)
+        for look in self._hooks["ended"]:
+            look(process, why)
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         self.inputs += 1
-        for judge in self.takers:
-            judge.took(process, event, outputs)
+        for look in self._hooks["took"]:
+            look(process, event, outputs)
 
     def durable(self, process: Process, rows: list[StoredRow]) -> None:
         self.scene.truth.durable(rows)
         if self.scene.tells is not None:
             for stored in rows:
                 self.scene.story(process.name, "row", stored.row)
-        for judge in self.judges:
-            judge.durable(process, rows)
+        for look in self._hooks["durable"]:
+            look(process, rows)
+        record, looks = self.scene.truth.record, self._hooks["wrote"]
+        for stored in rows:
+            row = decode_row(stored.row)
+            record.fold(row)
+            for look in looks:
+                look(process, row)
 
     def leaves(self, process: Process, request: Request) -> None:
         scene = self.scene
         scene.truth.note("leaves", process.name, type(request).__name__, request.request_id)
         scene.story(process.name, "asks", request)
-        for judge in self.judges:
-            judge.leaves(process, request)
+        for look in self._hooks["leaves"]:
+            look(process, request)
 
     def told(self, process: Process, fact: Any) -> None:
         self.scene.story(process.name, "tells", fact)
-        for judge in self.judges:
-            judge.told(process, fact)
+        for look in self._hooks["told"]:
+            look(process, fact)
 
     def commanded(self, process: Process, verb: str) -> None:
-        for judge in self.judges:
-            judge.commanded(process, verb)
+        for look in self._hooks["commanded"]:
+            look(process, verb)
 
     def saw(self, event: Any) -> None:
         """The venue did something."""
         if self.scene.tells is not None:
             self.scene.story("venue", type(event).__name__, event)
-        for judge in self.judges:
-            judge.saw(event)
+        if type(event) in _ABOUT_US:
+            for look in self._hooks["saw"]:
+                look(event)
 
 
 class World:
@@ -115,8 +137,7 @@ class World:
     ) -> None:
         self._court = court = _Court()
         self.scene = scene = court.scene = Scene(plan, court, tells=tells)
-        court.judges = [judge(scene) for judge in judges]
-        court.takers = [judge for judge in court.judges if type(judge).took is not Judge.took]
+        court.seat([judge(scene) for judge in judges])
         scene.exchange.observers.append(court.saw)
 
     def run(self) -> Verdict:
@@ -193,3 +214,13 @@ class World:
             checked=checked,
             strikes=list(scene.dice.strikes),
         )
+
+
+# What other participants do to the book is no judge's business.
+_ABOUT_US = frozenset({OrderEvent, ConditionalEvent, AccountEvent, ConfigEvent, MarketStatus})
+
+
+def _those(judges: Sequence[Judge], name: str) -> list[Callable[..., None]]:
+    """A method of those judges that have one of their own."""
+    own = [judge for judge in judges if getattr(type(judge), name) is not getattr(Judge, name)]
+    return [getattr(judge, name) for judge in own]
