@@ -31,6 +31,8 @@ _REFUSALS = (
     "interlock.live.api:ApiError",
     "interlock.live.start:StartError",
     "interlock.live.shadow:ShadowError",
+    "interlock.live.terms:TermsError",
+    "interlock.incidents.contents:IncidentError",
     "interlock.adapters.connecting:Refusal",
     "interlock.adapters.ccxt_history.errors:HistoryError",
     "interlock.cli.venue:VenueError",

@@ -17,7 +17,9 @@ from interlock.live.record import Record
 from interlock.live.registry import write_registry
 from interlock.live.start import Plan, Started, start
 from interlock.live.status import Watcher, status_of
+from interlock.live.terms import terms_of, write_terms
 from interlock.ports import Clock, LedgerFault, Venue
+from interlock.runtime.engine import Engine
 from interlock.runtime.values import Notice
 from interlock.ui.read_model import Status
 
@@ -76,6 +78,7 @@ class Session:
         control = Control(self.plan.folder, status=self.status, command=self._command)
         try:
             self.started = await start(self.plan, self.venue, self.clock, told=self._told)
+            self._keep_terms(self.started.driver.engine)
             await control.open()
             self._catch_signals()
             self.ready.set()
@@ -83,6 +86,16 @@ class Session:
         finally:
             await control.close()
             self._logs.close()
+
+    def _keep_terms(self, engine: Engine) -> None:
+        """What this start was given, so that it can be replayed; trading does not wait for it."""
+        plan, epoch = self.plan, engine.fence.lease.epoch
+        try:
+            write_terms(plan.folder, terms_of(engine.setup, epoch, self.ts_started))
+        except OSError as error:
+            ts = self.clock.now_ns()
+            text = f"{plan.folder}: {error}; this run cannot be replayed elsewhere"
+            self._told(Notice(ts_event=ts, name="TERMS_NOT_WRITTEN", level="WARNING", text=text))
 
     def status(self) -> Status:
         """The present state."""

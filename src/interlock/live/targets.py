@@ -99,6 +99,11 @@ class LiveTarget(Aiming):
         self._parameters = strategy.parameter_values()
         _warm_up(strategy)
 
+    def turn_to(self, strategy: TargetStrategy) -> None:
+        """Aim at what another version of the strategy wants, on the window as it is."""
+        self._aim_for(strategy)
+        self._parameters = strategy.parameter_values()
+
     def on_start(self) -> None:
         """Refuse a run that a target cannot mean."""
         names = [item.id for item in self.view.instruments()]

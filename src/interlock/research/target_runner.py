@@ -124,10 +124,13 @@ class Aiming(Strategy):
 
     def __init__(self, strategy: TargetStrategy) -> None:
         super().__init__()
+        self._aim_for(strategy)
+        self._scale = 1.0
+
+    def _aim_for(self, strategy: TargetStrategy) -> None:
         self.subject = strategy
         self._by_exposure = strategy.sizing == "exposure"
         self._band = exposure_units(strategy.rebalance_band)
-        self._scale = 1.0
 
     def _trades(self, instrument: Instrument) -> None:
         self._scale = 10.0**instrument.quantity_exponent

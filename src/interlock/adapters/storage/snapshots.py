@@ -48,10 +48,15 @@ class FolderSnapshots:
         for path in self._paths()[self._keep :]:
             path.unlink(missing_ok=True)
 
-    def latest(self) -> tuple[int, bytes] | None:
-        """The newest state that is whole, with its sequence; None when there is none."""
+    def latest(self, *, upto: int | None = None) -> tuple[int, bytes] | None:
+        """The newest state that is whole, with its sequence; None when there is none.
+
+        With ``upto`` the newest that includes no row after it.
+        """
         self.findings = []
         for path in self._paths():
+            if upto is not None and _seq(path) > upto:
+                continue
             found = self._read(path)
             if found is not None:
                 return found
@@ -88,3 +93,7 @@ class FolderSnapshots:
             "ledger. Restore the ledger that belongs to it; if this one is the backup you want, "
             f"move the snapshots after its end out of {path.parent} first (docs/ledger.md, Restore)"
         )
+
+
+def _seq(path: Path) -> int:
+    return int(path.stem.partition("-")[2])

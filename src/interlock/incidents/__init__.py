@@ -1,0 +1,1 @@
+"""Incidents: a window of a live or paper run in one file, and what it decides when replayed."""
