@@ -9,6 +9,7 @@ from interlock.model.venue import Request
 from interlock.runtime.values import Outputs
 from interlock.world.process import Process
 from interlock.world.scene import Scene
+from interlock.world.truth import Violation
 
 
 class Judge:
@@ -22,7 +23,14 @@ class Judge:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self.record = scene.truth.record
         self.checked: dict[str, int] = dict.fromkeys(self.invariants, 0)
+
+    def demand(self, invariant: str, is_held: bool, text: str) -> None:
+        """Count one test of an invariant; raises Violation when it does not hold."""
+        self.checked[invariant] += 1
+        if not is_held:
+            raise Violation(invariant, text)
 
     def saw(self, event: Any) -> None:
         """The venue did something with an account or a symbol's rules; the record has it."""

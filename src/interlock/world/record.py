@@ -28,6 +28,9 @@ from interlock.sim.venue.values import ConditionalEvent, Event, Fill, Order, Ord
 EXTERNAL = "external"
 FORCED = ("autoclose-", "adl_autoclose", "liquidation")
 
+# What the core itself places to shrink a position.
+EXITS = frozenset({"leave", "protect", "flatten"})
+
 Trade = tuple[str, int]
 
 
@@ -68,6 +71,8 @@ class Record:
         self.account = account
         # The venue's side.
         self.arrivals: dict[str, Arrival] = {}
+        self._conditionals: dict[int, str] = {}
+        self._names: dict[int, str] = {}
         self.trades: dict[Trade, Fill] = {}
         # Executions that no durable row tells of yet, by symbol.
         self.untold: dict[str, dict[int, Fill]] = {}
@@ -77,7 +82,7 @@ class Record:
         self.unknown: dict[str, dict[str, None]] = {}
         self.requests: dict[int, RequestRow] = {}
         self.applied: dict[Trade, FillRow] = {}
-        self.held: dict[Trade | tuple[str, str], int] = {}
+        self.held: dict[tuple[str, str], int] = {}
         self.switches: dict[str, StateRow] = {}
         # The newest command that was accepted, by scope.
         self.commands: dict[str, CommandRow] = {}
@@ -94,11 +99,16 @@ class Record:
             self._order(event.order, event.status == "new", event.ts)
 
     def _order(self, order: Order, is_new: bool, ts: int) -> None:
-        found = self.arrivals.get(order.client_id)
+        # An order that a conditional became goes on under the conditional's id.
+        name = self._conditionals.get(order.conditional_id, order.client_id)
+        if order.is_conditional:
+            self._conditionals[order.order_id] = name
+        else:
+            self._names[order.order_id] = name
+        found = self.arrivals.get(name)
         if found is None:
-            self.arrivals[order.client_id] = Arrival(ts, order)
+            self.arrivals[name] = Arrival(ts, order)
             return
-        # An order that a conditional became goes on under the same id.
         if is_new and not order.conditional_id:
             found.count += 1
         if order.is_open or order.order_id >= found.order.order_id:
@@ -107,6 +117,10 @@ class Record:
     def _fill(self, fill: Fill) -> None:
         self.trades[(fill.symbol, fill.fill_id)] = fill
         self.untold.setdefault(fill.symbol, {})[fill.fill_id] = fill
+
+    def name_of(self, fill: Fill) -> str:
+        """The client id of the order that an execution is of; its conditional's for a child."""
+        return self._names.get(fill.order_id, fill.client_id)
 
     # The rows.
     def fold(self, row: AnyRow) -> None:
@@ -130,6 +144,10 @@ class Record:
         held = self.held.get((row.strategy, spec.instrument), 0)
         if held * spec.side >= 0:
             return False
+        if spec.parent or spec.tag in EXITS:
+            # Not reduce-only at the venue where the net position is another one's too.
+            first = self.orders.get(row.parent)
+            return spec.quantity <= max(abs(held), first.quantity if first is not None else 0)
         working = sum(
             other.leaves
             for other in self.open.get(spec.instrument, {}).values()
@@ -183,7 +201,7 @@ class Record:
         for (owner, name), held in list(self.held.items()):
             if name == symbol and held * signed < 0:
                 part = min(abs(held), abs(signed)) * (1 if signed > 0 else -1)
-                self._hold(str(owner), symbol, part)
+                self._hold(owner, symbol, part)
                 signed -= part
         return signed
 

@@ -93,4 +93,5 @@ class Bracketed(Strategy):
         mark, away = quote.bid_units / unit, self.chance.between(20, 80) / unit
         size = self.chance.between(2, 6) * self.instrument.lot * 10
         whole = 10**self.instrument.quantity_exponent
-        self.bracket(side, size / whole, stop=mark - side * away, target=mark + side * away * 1.5)
+        stop, target = mark - side * away, mark + side * away * 1.5
+        self.bracket(side, size / whole, stop=stop, target=target, instrument=name)

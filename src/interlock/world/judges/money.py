@@ -1,0 +1,123 @@
+"""I6, I11, I12: every execution once and to whom it belongs, and every unit of money explained."""
+
+from __future__ import annotations
+
+from interlock.model.rows import AdjustmentRow, AnyRow, EventRow, FillRow, PaymentRow
+from interlock.sim.venue.values import Fill
+from interlock.world.exchange import ACCOUNT, CASH
+from interlock.world.judging import Judge
+from interlock.world.process import Process
+from interlock.world.scene import Scene
+from interlock.world.truth import Violation
+
+# Lines that our side books to make its cash equal without knowing why.
+FUDGED = frozenset({"cash_rounding", "cash_unexplained"})
+OWN_LINES = FUDGED | {"opening", "basis"}
+# What the venue's income history says beside the executions.
+BESIDE_FILLS = frozenset({"funding", "transfer", "liquidation_fee", "insurance"})
+
+
+class Money(Judge):
+    """Rows of executions and payments against the venue's own list of them."""
+
+    invariants = ("I6", "I11", "I12")
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._ts_opened = 0
+        self._booked = 0
+        self._fudged = 0
+        self._unexplained: dict[str, int] = {}
+        self._paid: dict[str, PaymentRow] = {}
+
+    def wrote(self, process: Process, row: AnyRow) -> None:
+        """Every row about money as it becomes durable."""
+        if isinstance(row, FillRow):
+            self._fill(row)
+        elif isinstance(row, PaymentRow):
+            self._payment(row)
+        elif isinstance(row, AdjustmentRow):
+            if row.cause == "unexplained":
+                total = self._unexplained.get(row.instrument, 0) + row.quantity
+                self._unexplained[row.instrument] = total
+        elif isinstance(row, EventRow) and row.name == "ACCOUNT_OPENED":
+            self._ts_opened = self.scene.timeline.ts
+
+    def _fill(self, row: FillRow) -> None:
+        told = row.fill
+        key = (told.instrument, told.trade_id)
+        self.checked["I6"] += 1
+        if self.record.applied[key] is not row:
+            raise Violation("I6", f"trade {told.trade_id} of {told.instrument} is applied twice")
+        true = self.record.trades.get(key)
+        if true is None:
+            text = f"trade {told.trade_id} of {told.instrument} is applied and never happened"
+            raise Violation("I6", text)
+        ours = (told.side, told.quantity, told.price, told.fee, told.fee_asset)
+        theirs = (true.side, true.quantity, true.price, true.fee, true.fee_asset)
+        if ours != theirs:
+            raise Violation("I6", f"trade {told.trade_id} is {ours} here and {theirs} there")
+        self._booked += row.realized - told.fee
+        self._attribution(row, true)
+
+    def _attribution(self, row: FillRow, true: Fill) -> None:
+        """An execution of our order is its strategy's, any other one is nobody's."""
+        name = self.record.name_of(true)
+        order = self.record.orders.get(name)
+        wanted = name if order is not None else ""
+        owner = order.intent.strategy if order is not None else ""
+        is_right = row.client_order_id == wanted and (not wanted or row.strategy == owner)
+        text = (
+            f"trade {true.fill_id} is of {name or 'a foreign order'} and was booked to "
+            f"{row.client_order_id or 'no order'} of {row.strategy or 'nobody'}"
+        )
+        self.demand("I11", is_right, text)
+
+    def _payment(self, row: PaymentRow) -> None:
+        paid = row.payment
+        self._booked += paid.amount
+        if paid.kind in OWN_LINES:
+            self._fudged += paid.amount if paid.kind in FUDGED else 0
+            return
+        text = f"the payment {paid.payment_id} is booked twice"
+        self.demand("I12", paid.payment_id not in self._paid, text)
+        self._paid[paid.payment_id] = row
+
+    def quiet(self) -> None:
+        """Both sides to the last unit."""
+        self._executions()
+        self._positions()
+        self._cash()
+
+    def _executions(self) -> None:
+        record = self.record
+        lacking = [
+            fill
+            for fills in record.untold.values()
+            for fill in fills.values()
+            if record.name_of(fill) in record.orders or fill.ts > self._ts_opened
+        ]
+        self.demand("I6", not lacking, f"{len(lacking)} executions are not applied: {lacking[:1]}")
+
+    def _positions(self) -> None:
+        for instrument in self.scene.exchange.instruments:
+            name = instrument.id
+            ours, theirs = self.record.position(name), self.scene.exchange.position(name)
+            self.demand("I11", ours == theirs, f"{name}: the rows hold {ours}, the venue {theirs}")
+            rest = self._unexplained.get(name, 0)
+            self.demand("I11", not rest, f"{name}: {rest} units are in the books as unexplained")
+
+    def _cash(self) -> None:
+        wallet = self.scene.exchange.wallet
+        payments = self.scene.exchange.core.state.owner(ACCOUNT).payments
+        conserved = CASH + sum(payment.amount for payment in payments)
+        text = f"the venue's wallet is {wallet} and its payments come to {conserved}"
+        self.demand("I12", wallet == conserved, text)
+        text = f"the rows come to {self._booked} money units, the venue's wallet has {wallet}"
+        self.demand("I12", self._booked == wallet, text)
+        text = f"{self._fudged} money units were booked to make ends meet"
+        self.demand("I12", not self._fudged, text)
+        since = self._ts_opened
+        due = sorted(p.amount for p in payments if p.kind in BESIDE_FILLS and p.ts > since)
+        told = sorted(row.payment.amount for row in self._paid.values())
+        self.demand("I12", due == told, f"payments beside executions: {told} here, {due} there")
