@@ -24,7 +24,9 @@ _COMMANDS = {
     "top": ("interlock.cli.top", "top", "Watch a running engine."),
     "control": ("interlock.cli.control", "control", "Pause, halt or stop a running engine."),
     "scenario": ("interlock.cli.scenario", "scenario", "Run bot users' complaints as tests."),
+    "simulate": ("interlock.cli.simulate", "simulate", "Play the whole system under faults."),
     "shadow": ("interlock.cli.shadow", "shadow", "Compare a live run with its shadow."),
+    "incident": ("interlock.cli.incident", "incident", "Capture a window of a run; replay it."),
     "ledger": ("interlock.cli.ledger", "ledger", "Verify, ask and export what live trading did."),
 }
 

@@ -24,6 +24,8 @@ _EPOCH = 1_700_000_000 * SECOND
 _FUNDING = 8 * 3_600 * SECOND
 # Trading goes on without faults for this long, so that "trades again" can be seen.
 TRADES_AGAIN = 60 * SECOND
+# How often somebody looks at paused instruments.
+PATROL = 45 * SECOND
 
 # Hears a line of the story: time since the start in ns, who and what, and the value it is about.
 Tells = Callable[[int, str, Any], None]
@@ -59,7 +61,7 @@ class Scene:
         )
         self._watch = watch
         self.protected = chance.below(3) == 0
-        self._pace = chance.between(60_000, 700_000)
+        self._pace = chance.between(200_000, 900_000)
         self.first = Process("first", around, self._setup, watch)
         self.second = Process("second", around, self._setup, watch)
         self.second.is_wanted = False
@@ -86,16 +88,23 @@ class Scene:
                 self.first.command(verb)
                 self._watch.commanded(self.first, verb)
 
-    def lift(self) -> None:
-        """An operator lifts what holds the engine: its own switch and those of instruments."""
+    def lift(self, *, all_of_it: bool = True) -> None:
+        """An operator lifts what holds the engine; without ``all_of_it`` pauses of instruments."""
         process = self.running
         if process is None or process.loop is None:
             return
         switches = process.loop.engine.desk.books.switches
         for scope, (state, _) in list(switches.items()):
-            if state in ("paused", "halted", "flat") and process.loop is not None:
+            is_held = state in ("paused", "halted", "flat") and (all_of_it or scope)
+            if is_held and process.loop is not None:
                 self.story("operator", "resume", scope)
                 process.command("resume", scope)
+
+    def patrol(self) -> None:
+        """An operator has looked at what paused an instrument, and lifts it."""
+        self.lift(all_of_it=False)
+        if not self.dice.is_calm:
+            self.timeline.after(PATROL, self.patrol)
 
     def invite_second(self, length_ns: int) -> None:
         """A second engine wants the account for a while."""

@@ -146,6 +146,7 @@ class World:
         line = scene.timeline
         line.at(line.ts, scene.first.start)
         Trouble(scene).plan()
+        scene.patrol()
         line.at(scene.ts_calm, self._calm)
         line.at(scene.ts_trades, self._rest)
         invariant = text = ""

@@ -1,0 +1,227 @@
+"""`interlock simulate`: the whole system under a seed, in virtual time, with every fault."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interlock.cli.errors import INTERRUPTED
+
+if TYPE_CHECKING:
+    from interlock.simulation import Summary
+    from interlock.world.plan import Plan
+    from interlock.world.world import Verdict
+
+_MINUTE_NS = 60 * 10**9
+
+
+@click.command()
+@click.option("--seed", type=int, help="Play one seed; with --trace its story.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Play a plan from a file, as a shrunk failure leaves it.")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True,
+              help="How many seeds to sweep.")  # fmt: skip
+@click.option("--from", "first", type=int, default=1, show_default=True, help="The first seed.")
+@click.option("--minutes", type=click.IntRange(1), default=30, show_default=True,
+              help="Simulated minutes with faults.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(0), default=0, help="Processes.  [default: cores]")
+@click.option("--trace", is_flag=True, help="Tell what happens, line by line (one seed or plan).")
+@click.option("--shrink/--no-shrink", "shrinks", default=True, show_default=True,
+              help="Look for the smallest plan of the first failure.")  # fmt: skip
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where the page of a sweep goes.  [default: results/simulation.html]")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Add a line about the sweep to a log.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def simulate(**given: Any) -> None:
+    """Play the whole system in virtual time under seeded faults and judge every step.
+
+    A seed that fails is a bug: the same seed fails again, bit for bit.
+
+    \b
+    interlock simulate --seeds 500
+    interlock simulate --seed 4711 --trace
+    interlock simulate --plan failure-4711.json --trace
+    """
+    from interlock.world.plan import PlanError, drawn, from_json
+
+    minutes = given["minutes"]
+    try:
+        if given["plan_file"] is not None:
+            plan = from_json(given["plan_file"].read_bytes())
+        elif given["seed"] is not None:
+            plan = drawn(given["seed"], busy_ns=minutes * _MINUTE_NS)
+        else:
+            _sweep(given)
+            return
+    except PlanError as error:
+        raise click.ClickException(str(error)) from error
+    _one(plan, trace=given["trace"], as_json=given["as_json"])
+
+
+def _one(plan: Plan, *, trace: bool, as_json: bool) -> None:
+    from interlock.simulation import play
+
+    verdict = play(plan, write=click.echo if trace else None)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(msgspec.to_builtins(verdict)).decode())
+    else:
+        _tell(verdict)
+    if not verdict.is_clean:
+        sys.exit(1)
+
+
+def _tell(verdict: Verdict) -> None:
+    seconds = verdict.simulated_ns // 10**9
+    click.echo(
+        f"seed {verdict.plan.seed}: {seconds // 60} min {seconds % 60} s simulated, "
+        f"{verdict.inputs:,} inputs, {verdict.orders:,} orders, {verdict.fills:,} executions, "
+        f"{sum(verdict.struck.values()):,} faults, {verdict.lives} lives"
+    )
+    click.echo(f"digest {verdict.digest}")
+    if verdict.is_clean:
+        click.echo("every invariant held")
+    else:
+        click.echo(f"VIOLATED {verdict.invariant}: {verdict.text}")
+
+
+def _sweep(given: dict[str, Any]) -> None:
+    from interlock.adapters.system import SystemClock
+    from interlock.simulation import sweep
+    from interlock.simulation.log import append, commit_of, line_of
+
+    shown = _Bar(given["seeds"], is_quiet=given["as_json"])
+    try:
+        with shown:
+            summary = sweep(
+                given["first"],
+                given["seeds"],
+                minutes=given["minutes"],
+                jobs=given["jobs"],
+                told=shown.add,
+            )
+    except KeyboardInterrupt:
+        click.echo(
+            f"\ninterrupted after {shown.done} seeds, {shown.failed} of them failed", err=True
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    now = datetime.fromtimestamp(SystemClock().now_ns() // 10**9, UTC)
+    date = f"{now:%Y-%m-%d %H:%M} UTC"
+    commit = commit_of(Path(__file__).resolve().parent)
+    if given["log"] is not None:
+        append(given["log"], line_of(summary, commit=commit, date=date))
+    page = given["page"] or Path("results") / "simulation.html"
+    _write_page(summary, page, given, commit=commit, date=date)
+    if given["as_json"]:
+        import msgspec
+
+        line = line_of(summary, commit=commit, date=date)
+        click.echo(msgspec.json.encode(line).decode())
+    else:
+        _tell_summary(summary, page)
+    if summary.failed:
+        if given["shrinks"]:
+            _shrink(summary.failed, page.parent)
+        sys.exit(1)
+
+
+def _write_page(
+    summary: Summary, page: Path, given: dict[str, Any], *, commit: str, date: str
+) -> None:
+    from interlock.simulation.page import render
+
+    command = (
+        f"interlock simulate --seeds {given['seeds']} --from {given['first']} "
+        f"--minutes {given['minutes']}"
+    )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(summary, command=command, commit=commit, date=date))
+
+
+def _tell_summary(summary: Summary, page: Path) -> None:
+    click.echo(
+        f"{summary.seeds:,} seeds, {summary.hours:,.0f} simulated hours in "
+        f"{summary.cpu_s:,.0f} core seconds ({summary.hours_per_core_hour:,.0f} hours per "
+        f"core hour): {summary.orders:,} orders, {sum(summary.struck.values()):,} faults, "
+        f"{summary.lives:,} lives of engines"
+    )
+    if summary.failed:
+        found = ", ".join(f"{name} {count}" for name, count in sorted(summary.violated.items()))
+        click.echo(f"VIOLATED in {summary.seeds - summary.clean} seeds: {found}")
+        for verdict in sorted(summary.failed, key=lambda item: item.plan.seed)[:10]:
+            click.echo(f"  seed {verdict.plan.seed}: {verdict.invariant}: {verdict.text}")
+    else:
+        click.echo("every invariant held in every seed")
+    if summary.never:
+        click.echo(f"never mattered: {', '.join(summary.never)}")
+    click.echo(f"page: {page}")
+
+
+def _shrink(failed: list[Verdict], folder: Path) -> None:
+    """The smallest plan of the failure that took the least time."""
+    from interlock.simulation import play
+    from interlock.world.plan import to_json
+    from interlock.world.shrink import shrink
+
+    first = min(failed, key=lambda verdict: (verdict.simulated_ns, verdict.plan.seed))
+    click.echo(f"shrinking seed {first.plan.seed} ...")
+    small = shrink(play, first)
+    path = folder / f"failure-{first.plan.seed}.json"
+    path.write_bytes(to_json(small.plan))
+    strikes = ", ".join(small.strikes) or "no fault at all"
+    click.echo(
+        f"smallest: {small.plan.busy_ns // 10**9} s with {strikes}\n  {small.invariant}: "
+        f"{small.text}\n  interlock simulate --plan {path} --trace"
+    )
+
+
+class _Bar:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, total: int, *, is_quiet: bool) -> None:
+        self.done = 0
+        self.failed = 0
+        self._total = total
+        self._bar: Any = None
+        self._task: Any = None
+        self._is_quiet = is_quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> _Bar:
+        if not self._is_quiet:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TimeRemainingColumn(), TextColumn("{task.fields[found]}"),
+                console=Console(stderr=True),
+            )  # fmt: skip
+            self._task = self._bar.add_task("seeds", total=self._total, found="")
+            self._bar.__enter__()
+        return self
+
+    def __exit__(self, *given: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*given)
+
+    def add(self, verdict: Verdict) -> None:
+        """One more seed has been played."""
+        self.done += 1
+        self.failed += not verdict.is_clean
+        if self._bar is not None:
+            found = f"[red]{self.failed} violations[/red]" if self.failed else "clean"
+            self._bar.update(self._task, completed=self.done, found=found)
+        elif not verdict.is_clean and not self._is_quiet:
+            click.echo(f"seed {verdict.plan.seed}: {verdict.invariant}", err=True)

@@ -1,0 +1,98 @@
+"""The log of sweeps: a line of JSON for each, with the commit it was of, and how far they count."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from interlock.simulation.sweep import Summary
+
+# What the last change of the order path is asked to have behind it before a release.
+RELEASE_GOAL = 1_000_000
+# Where an order passes: a change here begins the count anew.
+ORDER_PATH = (
+    "src/interlock/kernel",
+    "src/interlock/model",
+    "src/interlock/runtime",
+    "src/interlock/wire/binance",
+)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One sweep as the log keeps it; ``commit`` ends in + where files were changed since."""
+
+    date: str
+    commit: str
+    first: int
+    seeds: int
+    minutes: int
+    clean: int
+    hours: float
+    faults: int
+    orders: int
+    cpu_s: float
+    violated: dict[str, int] = {}
+    failed_seeds: list[int] = []
+
+
+def line_of(summary: Summary, *, commit: str, date: str) -> Line:
+    """A sweep as a line."""
+    return Line(
+        date=date,
+        commit=commit,
+        first=summary.first,
+        seeds=summary.seeds,
+        minutes=summary.minutes,
+        clean=summary.clean,
+        hours=round(summary.hours, 1),
+        faults=sum(summary.struck.values()),
+        orders=summary.orders,
+        cpu_s=round(summary.cpu_s, 1),
+        violated=dict(summary.violated),
+        failed_seeds=sorted(verdict.plan.seed for verdict in summary.failed),
+    )
+
+
+def append(path: Path, line: Line) -> None:
+    """Add a line at the end."""
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(line) + b"\n")
+
+
+def read(path: Path) -> list[Line]:
+    """Every line, oldest first."""
+    decode = msgspec.json.Decoder(Line).decode
+    return [decode(text) for text in path.read_bytes().splitlines() if text.strip()]
+
+
+def commit_of(folder: Path) -> str:
+    """The commit of a checkout, + after it when the order path has changes; empty without one."""
+    head = _git(folder, "rev-parse", "--short=10", "HEAD")
+    if not head:
+        return ""
+    return head + ("+" if _git(folder, "status", "--porcelain", "--", *ORDER_PATH) else "")
+
+
+def since_change(folder: Path, lines: Iterable[Line]) -> int:
+    """Clean half hours of the sweeps that ran on the order path as it is now."""
+    counted = 0
+    for line in lines:
+        if line.commit.endswith("+") or not line.commit:
+            continue
+        changed = _git(folder, "diff", "--name-only", line.commit, "--", *ORDER_PATH)
+        if changed == "":
+            counted += line.clean * line.minutes // 30
+    return counted
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        found = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=30
+        )
+    except OSError:
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

@@ -1,0 +1,80 @@
+"""A sweep on one page: what was tried, how often it struck and mattered, and what was checked."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from interlock.research.report.page import environment
+from interlock.simulation.sweep import Summary
+from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
+from interlock.world.kinds import KINDS, OPEN_ROWS
+
+_PACKAGE = "interlock.simulation"
+
+
+class Area(msgspec.Struct, frozen=True):
+    """The kinds of one area with their counts."""
+
+    name: str
+    rows: list[dict[str, Any]]
+
+
+def render(summary: Summary, *, command: str, commit: str, date: str) -> str:
+    """The page as HTML that opens without a network."""
+    return (
+        environment(_PACKAGE)
+        .get_template("sweep.html")
+        .render(
+            summary=summary,
+            areas=_areas(summary),
+            invariants=_invariants(summary),
+            marks=sorted(summary.marks.items()),
+            open_rows=OPEN_ROWS,
+            open_invariants=OPEN_INVARIANTS,
+            failed=sorted(summary.failed, key=lambda verdict: verdict.plan.seed),
+            command=command,
+            commit=commit,
+            date=date,
+            style=resources.files(_PACKAGE).joinpath("templates/sweep.css").read_text(),
+        )
+    )
+
+
+def _areas(summary: Summary) -> list[Area]:
+    areas: dict[str, Area] = {}
+    for kind in KINDS:
+        area = areas.setdefault(kind.area, Area(kind.area, []))
+        struck = summary.struck[kind.name]
+        area.rows.append(
+            {
+                "name": kind.name.replace("_", " "),
+                "rows": " ".join(kind.rows),
+                "range": _range(kind.unit, kind.low, kind.high),
+                "struck": struck,
+                "mattered": summary.mattered[kind.name],
+                "text": kind.text,
+                "is_missing": not summary.mattered[kind.name],
+            }
+        )
+    return list(areas.values())
+
+
+def _range(unit: str, low: int, high: int) -> str:
+    if unit == "rate":
+        return f"{low / 10_000:g} to {high / 10_000:g} %"
+    return f"{low} to {high} in 30 min"
+
+
+def _invariants(summary: Summary) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "text": text,
+            "checked": summary.checked[name],
+            "violated": summary.violated[name],
+        }
+        for name, text in MEANINGS.items()
+    ]

@@ -1,0 +1,138 @@
+"""Seeds side by side on several cores, counted as they end."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+
+import msgspec
+
+from interlock.simulation.play import play
+from interlock.world.kinds import KINDS
+from interlock.world.plan import drawn
+from interlock.world.world import Verdict
+
+_HOUR_NS = 3_600 * 10**9
+# Seeds that a worker takes at once: few enough for a bar that moves.
+_BATCH = 4
+# Failing verdicts that are kept whole.
+_KEPT = 50
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """What a sweep found. ``cpu_s`` is the time of all workers together."""
+
+    first: int
+    minutes: int
+    seeds: int = 0
+    clean: int = 0
+    simulated_ns: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    inputs: int = 0
+    steps: int = 0
+    orders: int = 0
+    fills: int = 0
+    rows: int = 0
+    lives: int = 0
+    struck: Counter[str] = msgspec.field(default_factory=Counter)
+    mattered: Counter[str] = msgspec.field(default_factory=Counter)
+    marks: Counter[str] = msgspec.field(default_factory=Counter)
+    checked: Counter[str] = msgspec.field(default_factory=Counter)
+    violated: Counter[str] = msgspec.field(default_factory=Counter)
+    failed: list[Verdict] = []
+
+    def add(self, verdict: Verdict) -> None:
+        """One more plan has been played."""
+        self.seeds += 1
+        self.simulated_ns += verdict.simulated_ns
+        for name in ("inputs", "steps", "orders", "fills", "rows", "lives"):
+            setattr(self, name, getattr(self, name) + getattr(verdict, name))
+        for name in ("struck", "mattered", "marks", "checked"):
+            getattr(self, name).update(getattr(verdict, name))
+        if verdict.is_clean:
+            self.clean += 1
+        else:
+            self.violated[verdict.invariant] += 1
+            if len(self.failed) < _KEPT:
+                self.failed.append(verdict)
+
+    @property
+    def hours(self) -> float:
+        """Simulated hours."""
+        return self.simulated_ns / _HOUR_NS
+
+    @property
+    def hours_per_core_hour(self) -> float:
+        """Simulated hours for one hour of one core."""
+        return self.hours * 3_600 / self.cpu_s if self.cpu_s else 0.0
+
+    @property
+    def never(self) -> list[str]:
+        """Kinds of faults that never mattered."""
+        return [kind.name for kind in KINDS if not self.mattered[kind.name]]
+
+
+def _batch(seeds: list[int], *, minutes: int) -> tuple[list[Verdict], float]:
+    before = os.times()
+    # A world is thrown away as a whole: looking for cycles meanwhile only costs time.
+    gc.disable()
+    verdicts = []
+    for seed in seeds:
+        verdicts.append(play(drawn(seed, busy_ns=minutes * 60 * 10**9)))
+        gc.collect()
+    after = os.times()
+    return verdicts, after.user + after.system - before.user - before.system
+
+
+def sweep(
+    first: int,
+    count: int,
+    *,
+    minutes: int = 30,
+    jobs: int = 0,
+    told: Callable[[Verdict], None] = lambda verdict: None,
+    stop_after: int = 0,
+) -> Summary:
+    """Play ``count`` seeds from ``first`` on; ``told`` hears each verdict as it comes.
+
+    ``jobs`` 0 = one per core; ``stop_after`` ends the sweep after so many violations.
+    """
+    summary = Summary(first=first, minutes=minutes)
+    seeds = iter(range(first, first + count))
+    run = partial(_batch, minutes=minutes)
+    workers = jobs or os.cpu_count() or 1
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for verdicts, cpu_s in _ended(pool, run, seeds, workers):
+            summary.cpu_s += cpu_s
+            for verdict in verdicts:
+                summary.add(verdict)
+                told(verdict)
+            if stop_after and summary.seeds - summary.clean >= stop_after:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    return summary
+
+
+def _ended(
+    pool: ProcessPoolExecutor,
+    run: Callable[[list[int]], tuple[list[Verdict], float]],
+    seeds: Iterator[int],
+    workers: int,
+) -> Iterator[tuple[list[Verdict], float]]:
+    """Batches as they end, two waiting for every worker."""
+    running: set[Future[tuple[list[Verdict], float]]] = set()
+    while True:
+        while len(running) < 2 * workers and (batch := list(islice(seeds, _BATCH))):
+            running.add(pool.submit(run, batch))
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
