@@ -2,7 +2,7 @@
 
 Rules of this file. A decision has the same canonical bytes from either side, so that equal
 decisions have equal digests. Times are not among them: the ledger has those of the engine's clock,
-the kernel those of the market; the row that a decision became says when it was made.
+the kernel those of the market. The row that a decision became says when it was made.
 """
 
 from __future__ import annotations

@@ -159,6 +159,9 @@ class Replay:
             # Judged at its request; here it shows that both orders stand alike.
             order = self.account.state.open.get(then.client_order_id)
             is_asked = order is not None and order.status is OrderStatus.PENDING_CANCEL
+            if not is_asked and self._is_lost(seq):
+                self._lost.append(seq)
+                return
             self._count(then, then if is_asked else None, is_told=self._known is not None)
             return
         self._match(then)
@@ -270,17 +273,17 @@ class Replay:
 
     def _count(self, then: Decision | None, now: Decision | None, *, is_told: bool = False) -> None:
         """Note a pair; ``is_told`` says that its difference was told where it began."""
+        place = then or now
+        assert place is not None
         for journal, decision in ((self._then, then), (self._now, now)):
             if decision is not None:
-                journal.append(decision.content())
+                journal.append((place.row, decision.content()))
         outcome = self.outcome
         if then is not None and now is not None and self._content(then) == self._content(now):
             outcome.same[then.kind] = outcome.same.get(then.kind, 0) + 1
             return
         if is_told:
             return
-        place = then or now
-        assert place is not None
         outcome.differences.append(Difference(place.row, place.ts, then, now))
         if now is not None and now.kind is Kind.RAISED:
             outcome.faults.append(f"{now.strategy}: {now.text}")

@@ -67,6 +67,11 @@ def replay(incident: Incident, texts: Sequence[str] = (), strategy: str = "") ->
     else:
         with codes(incident.terms) as sealed:
             unchanged = _run(incident, sealed, None, None)[0]
+    if unchanged.known.lost and unchanged.differences:
+        notes.append(
+            "a crash took market events that the strategies had heard, and what they remembered of "
+            "them; capture a window that begins after it"
+        )
     if not texts and not strategy:
         return Verdict(
             unchanged=unchanged, changed=None, counts=_counts(unchanged), notes=tuple(notes)
