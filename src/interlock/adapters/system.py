@@ -40,7 +40,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def append_durably(path: Path, line: bytes) -> None:
@@ -96,8 +96,8 @@ def end_with(parent: int, *, look_every: float = 0.5) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _sync_folder(folder: Path) -> None:
-    # Without this the rename itself may be lost in a power cut.
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a power cut may take a new or renamed file without it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from interlock.adapters.storage.database import BUSY_MS, Database, transaction
-from interlock.adapters.storage.migrations import migrate, require_newest, version
+from interlock.adapters.storage.migrations import is_unfinished, migrate, require_newest
 from interlock.adapters.storage.projections import Projector
 from interlock.adapters.storage.reading import Head, checked, digest_at, head
 from interlock.adapters.storage.reserve import Reserve
@@ -194,9 +194,9 @@ def open_ledger(
 
 
 def prepare(where: str | Path, *, create: bool = True, busy_ms: int = BUSY_MS) -> Database:
-    """The database of a ledger in the newest version; made when it is new and ``create`` is set."""
+    """The database of a ledger in the newest version; with ``create`` made or its making ended."""
     database = Database(where, busy_ms=busy_ms)
-    if create and not version(database):
+    if create and is_unfinished(database):
         if database.path is not None:
             database.path.parent.mkdir(parents=True, exist_ok=True)
         migrate(database)

@@ -101,6 +101,12 @@ def version(database: Database) -> int:
         return _version(connection)
 
 
+def is_unfinished(database: Database) -> bool:
+    """Whether there is no ledger yet, or one whose making was cut short: old and without a row."""
+    found = version(database)
+    return not found or (found < NEWEST and not _rows(database))
+
+
 def migrate(database: Database, to: int = NEWEST) -> list[str]:
     """Bring the schema to a version, up or down; returns what was done, step by step."""
     if not 0 <= to <= NEWEST:
@@ -132,15 +138,17 @@ def require_newest(database: Database) -> None:
 
 
 def _refuse_to_empty(database: Database) -> None:
-    if not version(database):
-        return
-    with database.faults("cannot be read"), database.engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT seq FROM ledger_head").scalar_one()
+    rows = _rows(database) if version(database) else 0
     if rows:
         raise LedgerFault(
             f"{database.name} holds {rows} rows; the first version is not undone while there are "
             "any: move the ledger away instead of emptying it"
         )
+
+
+def _rows(database: Database) -> int:
+    with database.faults("cannot be read"), database.engine.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT seq FROM ledger_head").scalar_one())
 
 
 def _next_step(database: Database, to: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.adapters.system import sync_folder
 from interlock.adapters.tape.blocks import MAGIC, Packer
 from interlock.adapters.tape.events import Encoder, Stream, Values, structs
 from interlock.adapters.tape.reading import PATTERN, TapeReader, segment_name
@@ -48,6 +49,8 @@ class FolderTape:
         self._batch: list[tuple[int, Stream, Values]] = []
         self._file = -1
         self._size = 0
+        # Whether the segment's name is durable, or will be with a sync that is under way.
+        self._is_named = True
         numbers = [int(path.stem.split("-")[1]) for path in folder.glob(PATTERN)]
         self._number = max(numbers, default=0)
         self._syncs = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tape")
@@ -92,7 +95,7 @@ class FolderTape:
             if self._sync is not None:
                 self._sync.result()
             if self._file >= 0:
-                os.fsync(self._file)
+                self._sync_all()
         finally:
             self._abandon()
             self._syncs.shutdown()
@@ -114,11 +117,12 @@ class FolderTape:
 
     def _next_segment(self, batch: list[tuple[int, Stream, Values]]) -> None:
         if self._file >= 0:
-            os.fsync(self._file)
+            self._sync_all()
             self._abandon()
         self._number += 1
         path = self._folder / segment_name(self._number, batch[0][0])
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self._is_named = False
         self._size = os.write(self._file, MAGIC)
 
     def _sync_when_due(self) -> None:
@@ -128,7 +132,15 @@ class FolderTape:
         now = self._clock.now_ns()
         if self._file >= 0 and self._sync is None and now - self._ts_synced >= self._sync_ns:
             self._ts_synced = now
-            self._sync = self._syncs.submit(_sync, os.dup(self._file))
+            folder = None if self._is_named else self._folder
+            self._sync = self._syncs.submit(_sync, os.dup(self._file), folder)
+            self._is_named = True
+
+    def _sync_all(self) -> None:
+        os.fsync(self._file)
+        if not self._is_named:
+            sync_folder(self._folder)
+            self._is_named = True
 
     def _abandon(self) -> None:
         if self._file >= 0:
@@ -137,8 +149,11 @@ class FolderTape:
         self._packer.restart()
 
 
-def _sync(descriptor: int) -> None:
+def _sync(descriptor: int, folder: Path | None) -> None:
+    """Sync a segment, and with ``folder`` the name that it has there."""
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if folder is not None:
+        sync_folder(folder)
