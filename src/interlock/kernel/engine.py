@@ -26,6 +26,7 @@ from interlock.model.events import (
     FundingPaid,
     MarkChanged,
     OrderFilled,
+    PastBars,
     PositionLiquidated,
     Report,
     Started,
@@ -136,6 +137,24 @@ def _bars_closed(state: State, event: BarsClosed) -> None:
             _on_bar(state, owner, bar)
 
 
+def _past_bars(state: State, event: PastBars) -> None:
+    """Let strategies look back; no price of the past is the present one, and nothing is placed."""
+    instrument = state.instruments[event.instrument].instrument
+    bars = []
+    for row in event.rows:
+        bar = Bar.of(instrument, *row)
+        bar.step_ns = bar._ready_ns = event.step_ns
+        bars.append(bar)
+    for owner in state.strategies.values():
+        owner.strategy.on_past(bars)
+        if owner.outbox:
+            owner.outbox.clear()
+            raise StrategyError(
+                f"{owner.name} placed an order on bars of the past; decide in on_bar, on_past only "
+                "looks back"
+            )
+
+
 def _on_trade(state: State, event: Trade) -> None:
     slot = state.instruments[event.instrument.id]
     # Where a touch is known, its middle values a position, not the last trade.
@@ -152,7 +171,9 @@ def _on_book(state: State, event: Book) -> None:
 
 
 def _on_mark(state: State, event: MarkChanged) -> None:
-    state.instruments[event.instrument].mark_units = event.price
+    slot = state.instruments[event.instrument]
+    slot.mark_units = event.price
+    slot.changed()
 
 
 def _on_timer(state: State, event: TimerFired) -> None:
@@ -253,6 +274,7 @@ def _intend(state: State, owner: StrategySlot, intent: Intent) -> None:
 # table is read on every event, and a missing row fails with the event's name.
 _STEPS: dict[type, Callable[[State, Any], None]] = {
     BarsClosed: _bars_closed,
+    PastBars: _past_bars,
     Trade: _on_trade,
     Book: _on_book,
     MarkChanged: _on_mark,

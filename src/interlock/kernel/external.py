@@ -30,6 +30,7 @@ def trade(state: State, event: ExternalTraded) -> None:
     """Book a trade that no own order explains to the account and to whom it belongs."""
     slot = state.instruments[event.instrument]
     state.wallet += slot.net.fill(event.quantity, event.price)
+    slot.changed()
     _charge_account(state, slot, event)
     rest, fee = event.quantity, event.fee
     if event.cause in FORCED:
@@ -52,7 +53,9 @@ def move_cash(state: State, event: CashMoved) -> None:
 
 def _move_basis(state: State, event: CashMoved) -> None:
     """Realized profit and the cost of the open position change by the same amount."""
-    net = state.instruments[event.instrument].net
+    slot = state.instruments[event.instrument]
+    slot.changed()
+    net = slot.net
     state.wallet += event.amount
     net.realized += event.amount
     net.cost += event.amount

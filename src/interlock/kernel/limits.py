@@ -85,6 +85,7 @@ def approve_amendment(state: State, order: Order, wanted: OrderSpec) -> Denial |
         slot.open_sell -= counted
     denial = _check_risk(state, slot, probe, amends=True)
     slot.open_buy, slot.open_sell = buys, sells
+    slot.changed()
     return denial
 
 

@@ -377,6 +377,7 @@ def _release(slot: InstrumentSlot, order: Order, quantity: int) -> None:
         slot.open_buy -= quantity
     else:
         slot.open_sell -= quantity
+    slot.changed()
 
 
 def _apply_update(state: State, order: Order, event: OrderUpdated) -> None:

@@ -31,6 +31,7 @@ def apply_fill(state: State, slot: InstrumentSlot, order: Order, event: OrderFil
         state.wallet += slot.net.take_fee_in_base(fee)
     else:
         state.balances[asset] = state.balances.get(asset, 0) - fee
+    slot.changed()
 
 
 def pay_funding(state: State, event: FundingPaid) -> None:
@@ -58,6 +59,7 @@ def liquidate(state: State, event: PositionLiquidated) -> None:
     slot = state.instruments[event.instrument]
     state.wallet += slot.net.fill(-event.quantity, event.price) - event.fee
     slot.net.fees += event.fee
+    slot.changed()
     holders = _holders(state, event.instrument)
     fees = share_out(
         event.fee, [abs(owner.positions[event.instrument].quantity) for owner in holders]
@@ -76,6 +78,7 @@ def corporate_action(state: State, event: CorporateAction) -> None:
     before a split is no mark after it: equity is unknown until the next one.
     """
     slot = state.instruments[event.instrument]
+    slot.changed()
     owners = _holders(state, event.instrument)
     held = [owner.positions[event.instrument] for owner in owners]
     unit = 10**slot.instrument.quantity_exponent

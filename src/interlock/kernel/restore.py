@@ -207,6 +207,7 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
             slot.open_buy += row.spec.quantity
         else:
             slot.open_sell += row.spec.quantity
+        slot.changed()
     owner.strategy._next_ref = max(owner.strategy._next_ref, ref + 1)
     return True
 

@@ -78,7 +78,16 @@ class Order:
 class InstrumentSlot:
     """What the kernel knows of one instrument: last event, mark, net position, open orders."""
 
-    __slots__ = ("instrument", "last", "mark_units", "net", "open_buy", "open_sell", "unknown")
+    __slots__ = (
+        "instrument",
+        "last",
+        "mark_units",
+        "net",
+        "open_buy",
+        "open_sell",
+        "stale",
+        "unknown",
+    )
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
@@ -88,6 +97,13 @@ class InstrumentSlot:
         self.open_buy = 0
         self.open_sell = 0
         self.unknown = 0
+        # Where to say that a total is no longer right; None while nobody keeps totals.
+        self.stale: dict[str, InstrumentSlot] | None = None
+
+    def changed(self) -> None:
+        """The mark, the position or the open orders changed."""
+        if self.stale is not None:
+            self.stale[self.instrument.id] = self
 
     @property
     def mark(self) -> int:
@@ -96,6 +112,70 @@ class InstrumentSlot:
             return self.mark_units
         last = self.last
         return 0 if last is None else last.mark_units
+
+
+# What one instrument adds, in money units: open profit, gross value, cost of what is paid for; and
+# 1 when it is held without a mark. Plain: one is made on every quote of what is held.
+Part = tuple[int, int, int, int]
+NOTHING: Part = (0, 0, 0, 0)
+
+
+class Totals:
+    """Open profit, gross value with open orders, cost of what is paid for: kept part by part.
+
+    Live trading decides between many quotes; each quote brings its own instrument's part up to
+    date, so that a decision adds up nothing. A backtest scans and pays nothing on a bar.
+    """
+
+    __slots__ = ("_parts", "gross", "profit", "stale", "tied", "unpriced")
+
+    def __init__(self, slots: dict[str, InstrumentSlot]) -> None:
+        # Slots that changed since their part was counted.
+        self.stale: dict[str, InstrumentSlot] = dict(slots)
+        self.profit = 0
+        self.gross = 0
+        self.tied = 0
+        self.unpriced = 0
+        self._parts: dict[str, Part] = {}
+        for slot in slots.values():
+            slot.stale = self.stale
+
+    def gross_without(self, slot: InstrumentSlot) -> int:
+        """Gross value of all instruments but one, in money units."""
+        return self.gross - self._parts.get(slot.instrument.id, NOTHING)[1]
+
+    def settle(self) -> None:
+        """Count the parts of everything that changed anew."""
+        stale, parts = self.stale, self._parts
+        while stale:
+            name, slot = stale.popitem()
+            before = parts.get(name, NOTHING)
+            after = _part(slot)
+            if after == before:
+                continue
+            parts[name] = after
+            self.profit += after[0] - before[0]
+            self.gross += after[1] - before[1]
+            self.tied += after[2] - before[2]
+            self.unpriced += after[3] - before[3]
+
+
+def _part(slot: InstrumentSlot) -> Part:
+    """What an instrument adds now; open orders count as if the larger side of them had filled."""
+    net, instrument = slot.net, slot.instrument
+    quantity, buys, sells = net.quantity, slot.open_buy, slot.open_sell
+    if not (quantity or buys or sells or net.cost):
+        return NOTHING
+    mark, tied = slot.mark, 0
+    if instrument.kind is not InstrumentKind.PERPETUAL:
+        tied = net.cost
+    value = instrument.notional(mark, quantity)
+    gross = abs(value)
+    if buys or sells:
+        gross = instrument.notional(mark, max(abs(quantity + buys), abs(quantity - sells)))
+    if not quantity:
+        return 0, gross, tied, 0
+    return value - net.cost, gross, tied, 0 if mark else 1
 
 
 class StrategySlot:
@@ -170,6 +250,7 @@ class State:
         "order_times",
         "seq",
         "strategies",
+        "totals",
         "ts_event",
         "wallet",
     )
@@ -190,6 +271,11 @@ class State:
         self.order_times: deque[int] = deque()
         self.effects: list[Effect] = []
         self.facts: list[Fact] = []
+        self.totals: Totals | None = None
+
+    def keep_totals(self) -> None:
+        """Keep totals from here on; who changes a mark says so to its slot."""
+        self.totals = Totals(self.instruments)
 
     def add(self, name: str, strategy: Strategy, capital: int) -> StrategySlot:
         """Take a strategy in with its share of the cash."""
@@ -229,6 +315,9 @@ class State:
 
     def free_cash(self) -> int:
         """Cash not tied up in paid-for positions (spot and cash equities), in money units."""
+        if self.totals is not None:
+            self.totals.settle()
+            return self.wallet - self.totals.tied
         tied = 0
         for slot in self.instruments.values():
             if slot.instrument.kind is not InstrumentKind.PERPETUAL:
@@ -240,6 +329,12 @@ class State:
 
         Open orders count as if the larger side of them had filled.
         """
+        totals = self.totals
+        if totals is not None:
+            totals.settle()
+            if totals.unpriced:
+                return None, 0
+            return self.wallet + totals.profit, totals.gross_without(without)
         equity, gross = self.wallet, 0
         for slot in self.instruments.values():
             net = slot.net

@@ -66,9 +66,11 @@ class Books(msgspec.Struct):
     disordered: dict[str, int] = {}
     # In which mode these books were kept: paper money is no money of a venue.
     mode: str = ""
+    # Orders of which it is in doubt what they may still do to a position, with their instruments.
     # Orders that are over: since when, while they are whole, and where they are packed after that;
     # and the last trigger of a packed stop by strategy, instrument and side.
     closing: dict[str, int] = {}
+    doubts: dict[str, str] = {}
     archive: Archive = msgspec.field(default_factory=Archive)
     stops: dict[str, int] = {}
     ts_clean: int = 0
@@ -79,6 +81,15 @@ class Books(msgspec.Struct):
         change = _APPLY.get(type(row))
         if change is not None:
             change(self, row)
+        if isinstance(row, _ABOUT_ORDERS):
+            self._judge(row.key)
+
+    def _judge(self, client_order_id: str) -> None:
+        track = self.tracks.get(client_order_id)
+        if track is not None and track.doubt:
+            self.doubts[client_order_id] = track.spec.instrument
+        else:
+            self.doubts.pop(client_order_id, None)
 
     def name_order(self, instrument: str, venue_order_id: str, client_order_id: str) -> None:
         """Remember under which id of ours the venue's order is known."""
@@ -262,6 +273,7 @@ def _event(books: Books, row: EventRow) -> None:
         books.timers.get(row.subject, {}).pop(row.fields["name"], None)
 
 
+_ABOUT_ORDERS = (AnswerRow, TransitionRow, FillRow, RequestRow)
 _OVER = frozenset({"filled", "canceled", "expired", "rejected"})
 _APPLY: dict[type, Callable[[Books, Any], None]] = {
     IntentRow: _intent,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from interlock.kernel.exits import protects
 from interlock.kernel.snapshot import dump_order, load_order
 from interlock.kernel.state import Order, State
-from interlock.model.rows import AnswerRow, AnyRow, FillRow, RequestRow, TransitionRow
+from interlock.model.rows import AnswerRow, AnyRow, FillRow, IntentRow, RequestRow, TransitionRow
 from interlock.runtime.archive import Closed
 from interlock.runtime.books import Books
 from interlock.runtime.settings import MINUTE, Settings
@@ -25,9 +25,9 @@ def fold(state: State, books: Books, row: AnyRow, settings: Settings) -> None:
     if isinstance(row, _NAMING) and row.key not in books.tracks:
         _unpack(state, books, row.key, row.ts_event)
     books.apply(row)
-    if books.closing:
+    if books.closing and not isinstance(row, _WAITED_FOR):
         _pack(state, books, books.ts_last - settings.whole_ns)
-    if books.ts_last >= books.ts_clean:
+    if books.ts_last >= books.ts_clean and not isinstance(row, _WAITED_FOR):
         books.ts_clean = books.ts_last + CLEAN_EVERY_NS
         books.clean(books.ts_last - settings.late_fill_ns)
 
@@ -83,4 +83,6 @@ def _unpack(state: State, books: Books, name: str, ts: int) -> None:
         state.closed[name] = load_order(state, closed.order)
 
 
+# Rows that a request waits for: what can wait itself is done at others.
+_WAITED_FOR = (IntentRow, RequestRow)
 _NAMING = (FillRow, AnswerRow, RequestRow, TransitionRow)

@@ -58,10 +58,15 @@ class Counted(msgspec.Struct, array_like=True):
         self.recent.clear()
 
     def clean(self, ts_before: int) -> None:
-        """Forget ids whose time, or whose block's newest time, lies before."""
+        """Forget ids whose block's newest time lies before, and the oldest of those without one."""
         if self.blocks and self.blocks[0].ts_newest < ts_before:
             self.blocks = [block for block in self.blocks if block.ts_newest >= ts_before]
-        for key in [key for key, ts in self.recent.items() if ts < ts_before]:
+        old = []
+        for key, ts in self.recent.items():
+            if ts >= ts_before:
+                break
+            old.append(key)
+        for key in old:
             del self.recent[key]
 
 

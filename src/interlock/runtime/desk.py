@@ -27,9 +27,12 @@ from interlock.model.events import (
 )
 from interlock.model.order import TRANSITIONS, OrderStatus
 from interlock.model.rows import (
+    AdjustmentRow,
     AnyRow,
     EventRow,
     FactRow,
+    FillRow,
+    PaymentRow,
     StateRow,
     TransitionRow,
     encode_row,
@@ -66,6 +69,9 @@ class Desk:
         # Called with every report that the kernel took, and with every order that is over.
         self.heard: list[Callable[[str], None]] = []
         self.faults: dict[str, str] = {}
+        # Instruments of which position or cash may have changed, and whether a timer was set.
+        self.touched: dict[str, None] = {}
+        self.is_timer_new = False
 
     # What an input leaves behind.
     def write(self, row: AnyRow) -> None:
@@ -114,6 +120,12 @@ class Desk:
         event = event_of(row, self.state.instruments)
         if event is not None:
             self.step(event)
+        if isinstance(row, FillRow):
+            self.touched[row.fill.instrument] = None
+        elif isinstance(row, AdjustmentRow):
+            self.touched[row.instrument] = None
+        elif isinstance(row, PaymentRow):
+            self.touched[row.payment.instrument] = None
 
     def step(self, event: Any) -> None:
         """Give the kernel an event that the ledger does not keep: the market."""
@@ -139,6 +151,7 @@ class Desk:
     def set_timer(self, effect: SetTimer) -> None:
         """Remember when a strategy wants to be woken."""
         self.books.timers.setdefault(effect.strategy, {})[effect.name] = effect.ts_due
+        self.is_timer_new = True
 
     def _isolate(self) -> None:
         """A strategy that failed takes no more risk; its stops stay where they are."""

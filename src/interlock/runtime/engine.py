@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interlock.kernel.external import EXTERNAL
-from interlock.model.events import BarsClosed, MarkChanged
+from interlock.model.events import BarsClosed, MarkChanged, PastBars
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import CheckpointRow
 from interlock.model.venue import (
@@ -56,6 +56,7 @@ class Engine:
         self.setup = setup
         self.desk = desk = Desk(recovered.state, recovered.books, setup.settings)
         desk.ledger_seq = recovered.seq
+        desk.state.keep_totals()
         self.fence = Fence(desk, lease)
         self.asks = Asks(desk, Budget(setup.rate), Breaker(setup.breaker))
         self.asks.start(lease.epoch)
@@ -79,7 +80,8 @@ class Engine:
         self._held: dict[str, Any] = {}
         self._takes: dict[type, Callable[[Any], None]] = {
             Tick: _nothing,
-            MarkChanged: self._mark_changed,
+            MarkChanged: self._heard,
+            PastBars: self._heard,
             Answer: self.asks.answered,
             Command: self.verbs.command,
             LeaseChanged: self._lease_changed,
@@ -149,24 +151,36 @@ class Engine:
 
     def _leave(self, *, is_due: bool) -> Outputs:
         desk = self.desk
-        if desk.out.rows and self.startup.is_trading and not self.fence.is_lost:
+        rows = desk.out.rows
+        if rows:
             # Taken off a position before its stop leaves.
-            self.dead_man.due()
+            self._dead_man()
         if desk.effects:
             self.dispatch.drain()
-        if is_due or desk.out.rows:
+        if is_due or (rows and any(row.kind not in _DECIDED for row in rows)):
             self._due()
             self.reconciler.moved()
             self.wake_ts = self._next()
+        elif rows or desk.is_timer_new:
+            # What was only decided makes nothing due at once: time alone brings what follows.
+            self._dead_man()
+            self.wake_ts = self._sooner()
+        desk.is_timer_new = False
         desk.out.wake_ts = self.wake_ts
         return desk.out
+
+    def _dead_man(self) -> None:
+        if self.startup.is_trading and not self.fence.is_lost:
+            self.dead_man.due()
 
     # The market.
     def _market(self, event: Any) -> None:
         desk = self.desk
         bars = event.bars if type(event) is BarsClosed else (event,)
         for item in bars:
-            self.gate.freshness.heard(item.instrument.id, desk.ts)
+            name = item.instrument.id
+            self.gate.freshness.heard(name, desk.ts)
+            desk.state.instruments[name].changed()
         if not self.startup.is_trading:
             # Strategies hear nothing before the books are confirmed; marks are needed meanwhile.
             for item in bars:
@@ -176,8 +190,12 @@ class Engine:
         desk.out.tape.append((desk.ledger_seq, event))
         self.heartbeat.decided(desk.ts, event.ts_event)
         desk.step(event)
+        if desk.state.totals is not None:
+            # The totals follow a quote at once, while it is at hand: a decision finds them right.
+            desk.state.totals.settle()
 
-    def _mark_changed(self, event: MarkChanged) -> None:
+    def _heard(self, event: MarkChanged | PastBars) -> None:
+        """What the kernel may know before strategies decide, too."""
         self.desk.out.tape.append((self.desk.ledger_seq, event))
         self.desk.step(event)
 
@@ -230,6 +248,16 @@ class Engine:
             parts += [self.guard, self.verbs, self.dead_man]
         times = [part.wake_ts for part in parts]
         times.append(self.asks.breaker.ts_probe)
+        return self._first(times)
+
+    def _sooner(self) -> int:
+        """When something is due, where only requests and timers are new."""
+        times = [self.wake_ts, self.asks.wake_ts]
+        if not self.fence.is_lost:
+            times += [self.gate.flow.wake_ts, self.startup.wake_ts]
+        return self._first(times)
+
+    def _first(self, times: list[int]) -> int:
         due = min((ts for ts in times if ts), default=0)
         return max(due, self.desk.ts + TURN_NS) if due else 0
 
@@ -253,4 +281,6 @@ def _ignore(answer: Answer, pending: Pending) -> None:
     """A probe's answer counts for the breaker alone."""
 
 
+# Kinds of rows that tell of decisions, and of nothing that happened.
+_DECIDED = frozenset({"intent", "request", "fact"})
 _MARKET = frozenset({Quote, Trade, Book, Bar, BarsClosed})

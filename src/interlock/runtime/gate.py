@@ -151,9 +151,10 @@ class Gate:
 
     def doubt(self, instrument: str) -> str:
         """The first order of an instrument whose size at the venue is in doubt."""
-        for track in self.desk.open_tracks():
-            if track.spec.instrument == instrument and track.doubt:
-                return f"{track.doubt} of {track.client_order_id} has no clear answer"
+        for name, place in self.desk.books.doubts.items():
+            track = self.desk.track(name) if place == instrument else None
+            if track is not None:
+                return f"{track.doubt} of {name} has no clear answer"
         return ""
 
     def _rate(self, lane: Lane) -> Refusal | None:

@@ -34,8 +34,11 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.fills import Fills
 from interlock.runtime.gate import Gate
 from interlock.runtime.orders_check import OrdersCheck
+from interlock.runtime.settings import MINUTE
 
 HISTORY = 4096
+# What was held longer ago than any snapshot may show.
+HISTORY_NS = 10 * MINUTE
 TRIES_MAX = 16
 RECONNECT = "reconnect"
 
@@ -156,12 +159,21 @@ class Reconciler:
 
     def moved(self) -> None:
         """Positions or cash may have changed: remember what we held when."""
-        ts = self.desk.ts
-        for name, log in self._log.items():
-            held = self.desk.state.instruments[name].net.quantity
+        ts, touched = self.desk.ts, self.desk.touched
+        if not self.ts_moved:
+            touched.update(dict.fromkeys(self._log))
+        elif not touched:
+            return
+        for name in touched:
+            if name not in self._log:
+                continue
+            held, log = self.desk.state.instruments[name].net.quantity, self._log[name]
             if not log or log[-1][1] != held:
                 log.append((ts, held))
                 self.ts_moved = ts
+            while len(log) > 1 and log[1][0] < ts - HISTORY_NS:
+                log.popleft()
+        touched.clear()
         self.cash.moved()
 
     # What.
