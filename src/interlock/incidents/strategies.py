@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -111,10 +112,13 @@ def _executed(member: MemberTerms) -> ModuleType:
     name = _module_name(member)
     module = ModuleType(name)
     module.__package__ = name.rpartition(".")[0]
-    module.__file__ = f"<{member.reference}>"
+    module.__file__ = file = f"sealed {member.reference}"
+    # So that a traceback shows its lines, which are in no file here.
+    lines = member.source.splitlines(keepends=True)
+    linecache.cache[file] = (len(member.source), None, lines, file)
     sys.modules[name] = sys.modules[member.module] = module
     try:
-        exec(compile(member.source, module.__file__, "exec"), module.__dict__)
+        exec(compile(member.source, file, "exec"), module.__dict__)
     except ImportError as error:
         raise IncidentError(
             f"{member.reference} imports what is not here: {error}. Only the file that defines the "
