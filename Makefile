@@ -13,7 +13,8 @@ SOURCES := src tests tools $(wildcard bench examples)
 ##@ Use
 .PHONY: run
 run: $(READY) ## Watch a strategy trade on an exchange on this machine, faults included
-	@$(BIN)/interlock demo
+	@# On a terminal in a process group of its own: Ctrl-C ends the demonstration, and not make.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/interlock demo; exit $$?
 
 ##@ Verify
 .PHONY: check

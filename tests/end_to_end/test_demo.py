@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -13,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from interlock.cli.demo_exchange import prune
+
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [str(Path(sys.executable).parent / "interlock"), "demo"]
 LIMIT_S = 120
 
@@ -83,6 +88,41 @@ def test_a_signal_is_a_clean_end(tmp_path: Path, number: signal.Signals) -> None
     assert process.returncode == 0, said
     assert "Books        equal to the unit" in said
     assert not is_alive(pid)
+
+
+def test_ctrl_c_in_make_run_ends_the_demonstration_and_not_make(tmp_path: Path) -> None:
+    """As on a terminal: the key reaches whoever is in front."""
+    words = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.ready", "run"]
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(tmp_path)
+        os.execvp(words[0], [*words, f"BIN={COMMAND[0].removesuffix('/interlock')}"])
+    said, is_pressed = b"", False
+    # A terminal whose programs have all ended reads as an error on Linux.
+    with contextlib.suppress(OSError):
+        while read := os.read(terminal, 1 << 16):
+            said += read
+            if not is_pressed and b"TRADING" in said:
+                is_pressed = True
+                os.write(terminal, b"\x03")
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert is_pressed, said
+    assert os.waitstatus_to_exitcode(status) == 0, said
+    assert b"Books        equal to the unit" in said
+    assert b"***" not in said
+
+
+def test_the_newest_runs_stay(tmp_path: Path) -> None:
+    names = [f"202601{day:02d}-120000" for day in range(1, 13)]
+    for name in (*names, "notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").write_text("kept")
+    prune(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [*names[3:], "notes"]
+    prune(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 def test_after_a_kill_the_same_command_recovers_on_the_same_exchange(tmp_path: Path) -> None:

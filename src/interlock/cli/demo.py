@@ -26,7 +26,7 @@ UNATTENDED_S = 75.0
     default=Path("live/demo"),
     show_default=True,
     metavar="FOLDER",
-    help="Ledgers, logs and reports of these runs.",
+    help="Ledgers, logs and reports of these runs; the newest 10 stay.",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
               help="Seed of the market.")  # fmt: skip

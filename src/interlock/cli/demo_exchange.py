@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,9 @@ _READY_S = 30.0
 _END_S = 5.0
 _ASK_S = 5.0
 _LOCK, _FACTS, _LOG = "lock", "exchange.json", "exchange.log"
+# Runs whose ledgers and reports stay; the folder of a run is named by its moment.
+RUNS_KEPT = 10
+_RUN = "[0-9]" * 8 + "-" + "[0-9]" * 6
 
 
 class DemoError(RuntimeError):
@@ -79,6 +83,12 @@ async def find(folder: Path) -> Exchange | None:
         return None
     kept.is_found = True
     return kept
+
+
+def prune(folder: Path) -> None:
+    """Remove the oldest runs, so that with the one to come as many stay as are kept."""
+    for run in sorted(folder.glob(_RUN))[: 1 - RUNS_KEPT]:
+        shutil.rmtree(run, ignore_errors=True)
 
 
 async def launch(folder: Path, *, seed: int) -> Process:

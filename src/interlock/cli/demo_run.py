@@ -18,6 +18,7 @@ from interlock.cli.demo_exchange import (
     find,
     held,
     launch,
+    prune,
     ready,
 )
 from interlock.cli.errors import INTERRUPTED
@@ -51,6 +52,7 @@ async def _exchange(plan: DemoPlan) -> Exchange:
         return found
     click.echo("[1/3] Starting an exchange on this machine, with a market and an account.")
     now = datetime.fromtimestamp(SystemClock().now_ns() / 1e9, UTC)
+    prune(plan.folder)
     child = await launch(plan.folder, seed=plan.seed)
     try:
         # The engine is loaded while the exchange starts.
