@@ -4,8 +4,9 @@
 
 A real exchange and a real engine that trades three instruments as fast as it may. A trial waits for
 a moment that the seed draws, asks for the emergency stop over the operator's socket, waits until
-the venue holds nothing, and lifts the stop again. Afterwards the exchange's books and the ledger
-say when the last order that is not reduce-only, or the last amendment of one, came.
+the venue holds nothing, and lifts the stop again. Afterwards the exchange's books say when the last
+order that is not reduce-only came, and the ledger whether one that adds risk was decided on after
+the answer. The player amends orders away from the touch only, which adds none.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Trial(msgspec.Struct):
     flat: int
     lifted: int = 0
     last_risk: int = 0
-    # Requests with risk in the second before it, and intents for such after its answer.
+    # Such orders in the second before it, and intents that add risk after its answer.
     before: int = 0
     decided: int = 0
 
@@ -110,9 +111,7 @@ def _look_up(trial: Trial, books: Books, kept: Kept) -> None:
     raising = [name for name, intent in kept.intents.items() if not intent.reduce_only]
     placed = {order.client_id: order.ts_created for order in books.placed}
     times = [placed[name] for name in raising if name in placed]
-    amended = [ts for name in raising for ts in kept.amends.get(name, ())]
-    times += amended
-    wanted = [*(kept.intents[name].ts for name in raising), *amended]
+    wanted = [intent.ts for intent in kept.intents.values() if intent.adds_risk]
     trial.decided = sum(trial.told < ts < trial.lifted for ts in wanted)
     trial.last_risk = max((ts for ts in times if ts < trial.lifted), default=0)
     trial.before = sum(trial.asked - 10**9 < ts <= trial.asked for ts in times)
@@ -152,7 +151,7 @@ def main() -> None:
         figures = (at(values, 0.5), at(values, 0.99), max(values))
         print(f"{name:<36}" + "".join(f"{figure:7.3f}" for figure in figures))
     busy = [trial.before for trial in found]
-    print(f"risk in the second before: {min(busy)} to {max(busy)} requests, {sum(busy)} in all")
+    print(f"orders in the second before: {min(busy)} to {max(busy)}, {sum(busy)} in all")
     print(f"decided after the answer: {sum(trial.decided for trial in found)}")
     raise SystemExit(at(list(columns[2]), 0.99) > 1.0)
 

@@ -43,7 +43,7 @@ UNEXPLAINED = frozenset({"cash_unexplained", "cash_rounding"})
 
 
 class Intent(msgspec.Struct, kw_only=True):
-    """An order as the ledger knows it."""
+    """An order as the ledger knows it; ``held`` is the position when it was decided on."""
 
     ts: int
     instrument: str
@@ -53,6 +53,14 @@ class Intent(msgspec.Struct, kw_only=True):
     epoch: int
     status: str = ""
     left: int = 0
+    held: int = 0
+
+    @property
+    def adds_risk(self) -> bool:
+        """Whether it does more than shrink that position."""
+        if self.reduce_only:
+            return False
+        return self.held * self.side >= 0 or self.quantity > abs(self.held)
 
 
 class Kept(msgspec.Struct):
@@ -106,6 +114,7 @@ class _Fold:
                     quantity=row.spec.quantity,
                     reduce_only=row.spec.reduce_only,
                     epoch=row.epoch,
+                    held=self._position(row.spec.instrument).quantity,
                 )
             case RequestRow(request=AmendRequest(client_order_id=name)):
                 kept.amends.setdefault(name, []).append(row.ts_event)

@@ -159,3 +159,15 @@ def test_an_order_that_replaced_another_is_no_duplicate_unless_nobody_asked_for_
     assert judge(replaced(over_at=2_000), _kept()).duplicates == 1
     # Both were open at once.
     assert judge(replaced(over_at=2_001), amended).duplicates == 1
+
+
+def test_an_order_that_does_more_than_shrink_the_position_adds_risk() -> None:
+    found = [
+        Intent(
+            ts=0, instrument=BTC, side=side, quantity=quantity, reduce_only=False, epoch=1, held=10
+        ).adds_risk
+        for side, quantity in ((1, 1), (-1, 10), (-1, 11))
+    ]
+    assert found == [True, False, True]
+    only = Intent(ts=0, instrument=BTC, side=1, quantity=1, reduce_only=True, epoch=1, held=10)
+    assert not only.adds_risk
