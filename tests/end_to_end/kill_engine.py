@@ -65,7 +65,6 @@ SETTINGS = Settings(
     fill_grace_ns=50 * MS,
     attempt_least_ns=20 * MS,
 )
-GIVE_UP_S = 25.0
 DONE = 7
 
 
@@ -126,13 +125,31 @@ _ENDS: tuple[type[Report], ...] = (
 
 
 class Life(msgspec.Struct):
-    """One life of the engine: where it remembers, whom it trades with, when it dies (0: never)."""
+    """One life of the engine: where it remembers, whom it trades with, when it dies (0: never).
+
+    ``kill_where`` is the engine, or the exchange at the ``arrival`` or after the ``execution`` of a
+    request; the exchange finds whom to kill in the file ``target``. ``is_hasty``: see HastyLedger.
+    A life that has not done its script after ``patience`` seconds has failed.
+    """
 
     folder: str
     url: str
     key: str
     secret: str
+    target: str
+    patience: float
+    ledger: str = ""
     kill_at: int = 0
+    kill_where: str = "engine"
+    is_hasty: bool = False
+
+
+class Target(msgspec.Struct):
+    """For the exchange: which process to kill, at or after which trading request of it."""
+
+    pid: int
+    where: str
+    at: int
 
 
 class Ended(msgspec.Struct):
@@ -159,6 +176,46 @@ class Points:
         if len(self.labels) == self.kill_at:
             self.died.write_text(label)
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class HastyLedger:
+    """A ledger that calls rows durable before they are: each commit keeps those of the last one.
+
+    What an engine sends with it leaves before its row is on the disk. The sweep must find that.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._seq = ledger.last()
+        self._new: list[Any] = []
+        self._late: list[Any] = []
+
+    def append(self, rows: Sequence[Any]) -> int:
+        self._new += rows
+        self._seq += len(rows)
+        return self._seq
+
+    def stage(self) -> None:
+        """Nothing: the rows are not with the ledger yet."""
+
+    def commit(self) -> int:
+        late, self._late, self._new = self._late, self._new, []
+        if late:
+            self._ledger.append(late)
+            self._ledger.commit()
+        return self._seq
+
+    def read(self, after: int = 0) -> Iterator[Any]:
+        return self._ledger.read(after)
+
+    def last(self) -> int:
+        return self._seq
+
+    def tidy(self) -> None:
+        self._ledger.tidy()
+
+    def close(self) -> None:
+        self._ledger.close()
 
 
 class CountedLedger:
@@ -226,10 +283,11 @@ class CountedVenue:
         await self._venue.close()
 
 
-def plan_of(folder: Path) -> Plan:
+def plan_of(folder: Path, ledger: str = "") -> Plan:
     """The plan of every life."""
     return Plan(
         folder=folder,
+        ledger=ledger,
         entries=[Entry("scripted", Scripted, CASH)],
         currency="USDT",
         settings=SETTINGS,
@@ -239,7 +297,8 @@ def plan_of(folder: Path) -> Plan:
 async def live(life: Life) -> Ended:
     """Start, go through the script, leave as it stands."""
     clock, folder = SystemClock(), Path(life.folder)
-    points = Points(life.kill_at, folder / f"died-{life.kill_at}.txt")
+    here = life.kill_at if life.kill_where == "engine" else 0
+    points = Points(here, folder / f"died-{here}.txt")
     venue = BinanceVenue(
         Endpoints(life.url, life.url.replace("http", "ws")),
         Keys(life.key, HmacSigner(life.secret)),
@@ -248,11 +307,12 @@ async def live(life: Life) -> Ended:
     )
 
     def around(doors: Doors) -> Doors:
-        return msgspec.structs.replace(doors, ledger=CountedLedger(doors.ledger, points))
+        ledger: Ledger = HastyLedger(doors.ledger) if life.is_hasty else doors.ledger
+        return msgspec.structs.replace(doors, ledger=CountedLedger(ledger, points))
 
     lines = (folder / "facts.txt").open("a")
     started = await start(
-        plan_of(folder),
+        plan_of(folder, life.ledger),
         CountedVenue(venue, points),
         clock,
         told=lambda fact: print(fact, file=lines, flush=True),
@@ -261,7 +321,7 @@ async def live(life: Life) -> Ended:
     driver = started.driver
     running = asyncio.create_task(driver.run())
     done = asyncio.create_task(_follow(driver))
-    await asyncio.wait([running, done], timeout=GIVE_UP_S, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([running, done], timeout=life.patience, return_when=asyncio.FIRST_COMPLETED)
     if not done.done():
         running.cancel()
         raise RuntimeError(f"step {_script(driver).step}: {_where(driver)}")
@@ -323,6 +383,9 @@ def _child(life: Life) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     errors = os.open(folder / "errors.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(errors, 2)
+    # The exchange must not kill the process that is called so later.
+    target = Target(os.getpid(), life.kill_where, life.kill_at)
+    Path(life.target).write_bytes(msgspec.json.encode(target))
     ended = uvloop.run(live(life))
     (folder / "ended.json").write_bytes(msgspec.json.encode(ended))
 

@@ -1,7 +1,12 @@
 """Kill the engine at every counted point of a scripted session, and hold it to the venue's books.
 
-    python -m tests.end_to_end.kill_sweep            every point
-    python -m tests.end_to_end.kill_sweep 3 17 40    these points
+    python -m tests.end_to_end.kill_sweep                    every point
+    python -m tests.end_to_end.kill_sweep 3 17 arrival:2     these points
+    python -m tests.end_to_end.kill_sweep --postgresql       every point, on a PostgreSQL ledger
+
+A number is a point inside the engine. ``arrival:N`` is the moment at which the engine's Nth trading
+request has reached the venue whole and was not executed, ``execution:N`` the moment after that at
+which nothing was answered.
 
 After each kill the engine starts again on what it left behind and finishes the script. Then:
 the venue has each order of the script once, the ledger has an older intent for each, every
@@ -11,19 +16,22 @@ that hears the same events again wants the same orders.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+import psycopg
+from msgspec.structs import replace
 
 from interlock.adapters.storage import FolderSnapshots, open_ledger
 from interlock.adapters.storage.ledger import read_stored
@@ -31,6 +39,7 @@ from interlock.adapters.tape import TapeReader
 from interlock.live.start import EXTRA_INPUTS
 from interlock.model.rows import FillRow, InstrumentRow, IntentRow
 from interlock.runtime.recovery import Member, Recovered, Setup, pack, recover
+from tests.contract.postgresql_server import postgresql_server
 from tests.end_to_end.kill_engine import BTC, CASH, SETTINGS, Ended, Life, Scripted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +47,12 @@ POINTS_MOST = 200
 KILLED = -9
 # Every so many points the second life dies too, while it recovers.
 TWICE_EVERY = 4
-TWICE_AT = 3
+TWICE_AT = "3"
+OUTSIDE = ("arrival", "execution")
+# More trading requests than a session has.
+REQUESTS_MOST = 12
+# An engine that finds an order of its own without an intent will never go on.
+PATIENCE_S, HASTY_PATIENCE_S = 25.0, 8.0
 WORKERS = 2
 
 
@@ -75,6 +89,20 @@ class Process:
         self.close()
 
 
+class Run(msgspec.Struct, frozen=True):
+    """One run: its folder and ledger, where each of its lives ends, whether it is to be found."""
+
+    folder: Path
+    ledger: str = ""
+    kills: tuple[str, ...] = ()
+    is_hasty: bool = False
+
+    @property
+    def where(self) -> str:
+        """Path or URL of the ledger."""
+        return self.ledger or str(self.folder / "ledger.sqlite")
+
+
 class Exchange:
     """The exchange process: accounts for runs, and its books."""
 
@@ -84,9 +112,18 @@ class Exchange:
         self._admin = ready["admin"]
         self.keys = ready["keys"]
 
-    def life(self, number: int, folder: Path, kill_at: int) -> Life:
+    def life(self, number: int, run: Run) -> Life:
+        """A life of a run that nobody ends."""
         _, key, secret = self.keys[number]
-        return Life(str(folder), self.url, key, secret, kill_at)
+        return Life(
+            folder=str(run.folder),
+            url=self.url,
+            key=key,
+            secret=secret,
+            target=str(run.folder.parent / key),
+            patience=HASTY_PATIENCE_S if run.is_hasty else PATIENCE_S,
+            ledger=run.ledger,
+        )
 
     def books(self, number: int) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self._admin, timeout=10)
@@ -99,7 +136,7 @@ class Exchange:
 class Outcome(msgspec.Struct):
     """How a run with a kill ended; ``faults`` is what was wrong, empty when nothing was."""
 
-    point: int
+    point: str
     label: str = ""
     lives: int = 1
     points: int = 0
@@ -109,19 +146,25 @@ class Outcome(msgspec.Struct):
     faults: list[str] = []
 
 
-def run_point(
-    engine: Process, exchange: Exchange, number: int, folder: Path, kills: Iterable[int]
-) -> Outcome:
-    """One run: die at each of ``kills``, one per life, then go to the end."""
-    started, outcome = time.monotonic(), Outcome(point=next(iter(kills), 0))
-    for kill_at in (*kills, 0):
-        code = int(engine.ask(msgspec.json.encode(exchange.life(number, folder, kill_at)).decode()))
+def run_point(engine: Process, exchange: Exchange, number: int, run: Run) -> Outcome:
+    """One run: die at each of its kills, one per life, then go to the end."""
+    started, folder = time.monotonic(), run.folder
+    outcome = Outcome(point=run.kills[0] if run.kills else "")
+    for kill in (*run.kills, "0"):
+        where, _, at = kill.rpartition(":")
+        life = replace(
+            exchange.life(number, run),
+            kill_at=int(at),
+            kill_where=where or "engine",
+            is_hasty=run.is_hasty and kill != "0",
+        )
+        code = int(engine.ask(msgspec.json.encode(life).decode()))
         if code != KILLED:
             break
         outcome.lives += 1
     outcome.seconds = time.monotonic() - started
+    died = folder / f"died-{outcome.point}.txt"
     if code:
-        died = folder / f"died-{outcome.point}.txt"
         outcome.label = died.read_text() if died.exists() else ""
         outcome.faults = [
             f"exit {code}: {(folder / 'errors.txt').read_text()[-500:]}",
@@ -129,11 +172,10 @@ def run_point(
         ]
         return outcome
     ended = msgspec.json.decode((folder / "ended.json").read_bytes(), type=Ended)
-    died = folder / f"died-{outcome.point}.txt"
     outcome.label = died.read_text() if died.exists() else f"{ended.points} points"
     outcome.points = ended.points
     _compare(outcome, ended, exchange.books(number))
-    _compare_ledger(outcome, folder, exchange.books(number))
+    _compare_ledger(outcome, run, exchange.books(number))
     return outcome
 
 
@@ -159,8 +201,8 @@ def _compare(outcome: Outcome, ended: Ended, books: Any) -> None:
         outcome.faults.append(f"open {ended.open}, at the venue {open_there}")
 
 
-def _compare_ledger(outcome: Outcome, folder: Path, books: Any) -> None:
-    with open_ledger(folder / "ledger.sqlite") as ledger:
+def _compare_ledger(outcome: Outcome, run: Run, books: Any) -> None:
+    with closing(open_ledger(run.where)) as ledger:
         rows = [row for _, row in ledger.read()]
     intents = [row for row in rows if isinstance(row, IntentRow)]
     there = [line["client_id"] for line in (*books["orders"], *books["conditional"])]
@@ -175,16 +217,16 @@ def _compare_ledger(outcome: Outcome, folder: Path, books: Any) -> None:
         for row in intents
         if row.client_order_id in there
     ]
-    if "COID_DUPLICATE" in (folder / "facts.txt").read_text():
+    if "COID_DUPLICATE" in (run.folder / "facts.txt").read_text():
         outcome.faults.append("an id was about to be used twice")
     fills = sorted(row.fill.trade_id for row in rows if isinstance(row, FillRow))
     fills_there = sorted(line["fill_id"] for line in books["fills"])
     if fills != fills_there:
         outcome.faults.append(f"executions {fills}, the venue's {fills_there}")
-    _decide_again(outcome, folder, [row for row in rows if isinstance(row, InstrumentRow)])
+    _decide_again(outcome, run, [row for row in rows if isinstance(row, InstrumentRow)])
 
 
-def _decide_again(outcome: Outcome, folder: Path, listed: list[InstrumentRow]) -> None:
+def _decide_again(outcome: Outcome, run: Run, listed: list[InstrumentRow]) -> None:
     """The whole tape and ledger through a new strategy: it must want what the ledger holds."""
     setup = Setup(
         instruments=[row.instrument for row in {row.instrument.id: row for row in listed}.values()],
@@ -192,12 +234,12 @@ def _decide_again(outcome: Outcome, folder: Path, listed: list[InstrumentRow]) -
         currency="USDT",
         settings=SETTINGS,
     )
-    with open_ledger(folder / "ledger.sqlite") as ledger:
-        kept = FolderSnapshots(folder / "snapshots", anchor=ledger.digest_at).latest()
+    with closing(open_ledger(run.where)) as ledger:
+        kept = FolderSnapshots(run.folder / "snapshots", anchor=ledger.digest_at).latest()
         assert kept is not None
         # The row that names a snapshot is written right after the state was taken.
         rows = (row for row in read_stored(ledger.database, 0) if row.seq < kept[0])
-        tape = TapeReader(folder / "tape", extra=EXTRA_INPUTS).read(0)
+        tape = TapeReader(run.folder / "tape", extra=EXTRA_INPUTS).read(0)
         again: Recovered = recover(setup, rows=rows, tape=tape)
     if again.adopted:
         outcome.faults.append(f"{again.adopted} orders that the same events do not lead to")
@@ -210,7 +252,7 @@ def stage(runs: int) -> Iterator[tuple[Exchange, list[Process], Path]]:
     """An exchange, engines and a folder."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Process("kill_exchange", str(runs)) as venue,
+        Process("kill_exchange", str(runs), folder) as venue,
     ):
         engines = [Process("kill_engine") for _ in range(WORKERS)]
         try:
@@ -220,20 +262,32 @@ def stage(runs: int) -> Iterator[tuple[Exchange, list[Process], Path]]:
                 engine.close()
 
 
-def sweep(points: Iterable[int], *, told: Any = None) -> list[Outcome]:
-    """Run the undisturbed session, then one run for each point; stops at the session's end."""
-    wanted = list(points)
+def sweep(
+    points: Iterable[int | str],
+    *,
+    told: Any = None,
+    ledgers: Callable[[int], str] = lambda number: "",
+    is_hasty: bool = False,
+) -> list[Outcome]:
+    """Run the undisturbed session, then one run for each point that the session has.
+
+    ``ledgers`` gives each run the URL of an empty database, or "" for a file in its folder.
+    """
+    wanted = [str(point) for point in points]
     found: list[Outcome] = []
     with stage(len(wanted) + 1) as (exchange, engines, folder):
-        calm = run_point(engines[0], exchange, 0, folder / "calm", ())
+        calm = run_point(engines[0], exchange, 0, Run(folder / "calm", ledgers(0)))
         found.append(calm)
         idle = list(engines)
 
-        def one(number: int, point: int) -> Outcome:
+        def one(number: int, point: str) -> Outcome:
             engine = idle.pop()
+            is_twice = point.isdecimal() and not int(point) % TWICE_EVERY
+            kills = (point, TWICE_AT) if is_twice else (point,)
+            place = folder / point.replace(":", "-")
             try:
-                kills = (point,) if point % TWICE_EVERY else (point, TWICE_AT)
-                return run_point(engine, exchange, number, folder / str(point), kills)
+                run = Run(place, ledgers(number), kills, is_hasty)
+                return run_point(engine, exchange, number, run)
             finally:
                 idle.append(engine)
 
@@ -249,10 +303,28 @@ def sweep(points: Iterable[int], *, told: Any = None) -> list[Outcome]:
     return found
 
 
+def every_point() -> list[str]:
+    """Timing moves a few points; those after the end of a session are left out later."""
+    inside = range(1, min(count_points(), POINTS_MOST) + 1)
+    outside = [f"{where}:{at}" for at in range(1, REQUESTS_MOST) for where in OUTSIDE]
+    return [*map(str, inside), *outside]
+
+
+def databases(server: str) -> Callable[[int], str]:
+    """Makes an empty database for each run on a server, whose URL has {} for its name."""
+
+    def made(number: int) -> str:
+        with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE run{number}".encode())
+        return server.format(f"run{number}")
+
+    return made
+
+
 def count_points() -> int:
     """How many points an undisturbed session passes."""
     with stage(1) as (exchange, engines, folder):
-        outcome = run_point(engines[0], exchange, 0, folder / "calm", ())
+        outcome = run_point(engines[0], exchange, 0, Run(folder / "calm"))
         if outcome.faults:
             raise SystemExit(f"the undisturbed session fails: {outcome.faults}")
         return outcome.points
@@ -261,7 +333,7 @@ def count_points() -> int:
 def _tell(outcome: Outcome) -> None:
     mark = "ok" if not outcome.faults else "FAULT"
     print(
-        f"{outcome.point:4d}  {mark:5s}  lives {outcome.lives}  {outcome.seconds:5.2f} s  "
+        f"{outcome.point:>12}  {mark:5s}  lives {outcome.lives}  {outcome.seconds:5.2f} s  "
         f"absent {outcome.proved_absent}  {outcome.label}",
         flush=True,
     )
@@ -272,9 +344,16 @@ def _tell(outcome: Outcome) -> None:
 def main() -> None:
     """Sweep and say how it went."""
     started = time.monotonic()
-    # Timing moves a few points; those after the end of a session are left out.
-    points = [int(text) for text in sys.argv[1:]] or range(1, min(count_points(), POINTS_MOST) + 1)
-    found = sweep(points, told=_tell)
+    given = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    given.add_argument("points", nargs="*")
+    given.add_argument("--postgresql", action="store_true")
+    options = given.parse_args()
+    points = options.points or every_point()
+    with ExitStack() as stack:
+        ledgers: Callable[[int], str] = lambda number: ""  # noqa: E731
+        if options.postgresql:
+            ledgers = databases(stack.enter_context(postgresql_server()))
+        found = sweep(points, told=_tell, ledgers=ledgers)
     faults = [outcome for outcome in found if outcome.faults]
     for outcome in found[:1]:
         _tell(outcome)
