@@ -87,7 +87,7 @@ async def _run(
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    # A control socket's path must be short, and a failed run is kept where its row says.
+    # A failed run is kept where its row says.
     folder = keep if keep is not None else Path(tempfile.mkdtemp(prefix="interlock-"))
     rows: list[Row] = []
     with ExitStack() as stack:

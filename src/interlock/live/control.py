@@ -1,11 +1,15 @@
 """The operator's door: a Unix socket in the run's folder that takes verbs and tells the state.
 
-Only the owner of the folder may connect. One line of JSON asks, one line answers.
+Only the owner of the folder may connect. One line of JSON asks, one line answers. The system takes
+paths of sockets up to about 100 bytes; where the folder's is longer, the socket is in a folder of
+its own among the temporary files, and its name in the run's folder leads there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +20,9 @@ from interlock.ui.read_model import Status
 
 NAME = "control.sock"
 LINE_MOST = 1 << 20
+# The least that a system takes is 104, with the zero at its end.
+_PATH_MOST = 100
+_PLACE = "interlock-"
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,18 +60,23 @@ class Control:
 
     async def open(self) -> None:
         """Listen. A socket that a crash left behind is replaced."""
-        self.path.unlink(missing_ok=True)
+        _remove(self.path)
+        place = self.path
+        if len(os.fsencode(self.path.absolute())) > _PATH_MOST:
+            # Made for this user alone, under a name that nobody can have taken.
+            place = Path(tempfile.mkdtemp(prefix=_PLACE)) / NAME
+            self.path.symlink_to(place)
         self._server = await asyncio.start_unix_server(
-            self._accept, path=str(self.path), limit=LINE_MOST
+            self._accept, path=str(place), limit=LINE_MOST
         )
-        self.path.chmod(0o600)
+        place.chmod(0o600)
 
     async def close(self) -> None:
         """Stop listening, and hang up on whoever is connected."""
         if self._server is None:
             return
         self._server.close()
-        self.path.unlink(missing_ok=True)
+        _remove(self.path)
         serving = dict(self._serving)
         for writer in serving.values():
             writer.close()
@@ -94,6 +106,18 @@ class Control:
         return Reply(is_taken=True, text=self._command(ask), status=self._status())
 
 
+def _remove(path: Path) -> None:
+    """Take a socket away, and where its name leads elsewhere the folder that was made for it."""
+    if path.is_symlink():
+        place = path.readlink()
+        # Somebody may have cleaned up, or put something there: that stays.
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+            if place.parent.name.startswith(_PLACE):
+                place.parent.rmdir()
+    path.unlink(missing_ok=True)
+
+
 class Client:
     """Asks a running engine, line by line, over one connection."""
 
@@ -105,7 +129,8 @@ class Client:
         """Send and wait for the answer. Raises NotRunning."""
         try:
             if self._streams is None:
-                self._streams = await asyncio.open_unix_connection(str(self._path), limit=LINE_MOST)
+                place = self._path.readlink() if self._path.is_symlink() else self._path
+                self._streams = await asyncio.open_unix_connection(str(place), limit=LINE_MOST)
             reader, writer = self._streams
             writer.write(msgspec.json.encode(ask) + b"\n")
             await writer.drain()
