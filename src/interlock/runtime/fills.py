@@ -14,6 +14,7 @@ from interlock.kernel.external import EXTERNAL
 from interlock.kernel.positions import Position
 from interlock.kernel.restore import cause_of, fee_of
 from interlock.kernel.state import Order
+from interlock.model.order import TRIGGERED_TYPES
 from interlock.model.rows import FillRow, StateRow
 from interlock.model.venue import Answer, FillsQuery, VenueFill, Verdict
 from interlock.runtime.asks import Asks, Pending
@@ -21,6 +22,7 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.gate import Gate
 from interlock.runtime.ids import parse, strategy_number
+from interlock.runtime.tracks import Track
 
 BPS = 10_000
 NAMELESS_MAX = 256
@@ -51,6 +53,9 @@ class Fills:
         self.externals: list[Callable[[str], None]] = []
         # Executions whose order is not known yet: an order of ours may still learn its venue id.
         self.nameless: dict[int, VenueFill] = {}
+        # Asks about a stop that may have triggered; an execution names the order it became.
+        self.suspected: Callable[[str, str], None] = _nobody
+        self._ts_nameless: dict[int, int] = {}
         self.repeated = 0
 
     def take(self, fill: VenueFill, source: str) -> bool:
@@ -75,19 +80,43 @@ class Fills:
             self._apply(order, fill, source)
         elif not name and len(self.nameless) < NAMELESS_MAX and self._may_be_ours(fill):
             self.nameless[fill.trade_id] = fill
+            self._ts_nameless.setdefault(fill.trade_id, self.desk.ts)
+            self._suspect(fill)
             self.fetch(fill.instrument, fill.ts_venue, delay=self.desk.settings.fill_grace_ns)
             return False
         else:
             self._external(fill, name, source)
         self.nameless.pop(fill.trade_id, None)
+        self._ts_nameless.pop(fill.trade_id, None)
         return True
 
     def _may_be_ours(self, fill: VenueFill) -> bool:
-        """Whether it may belong to an order of ours whose id at the venue is not known yet."""
-        return not fill.client_order_id and any(
-            track.spec.instrument == fill.instrument and not track.venue_order_id
+        """Whether it may belong to an order of ours whose id at the venue is not known yet.
+
+        What a stop became trades under an id of the venue's own making.
+        """
+        if cause_of(fill, "") != "manual":
+            return False
+        is_unnamed = not fill.client_order_id
+        return any(
+            track.spec.instrument == fill.instrument
+            and ((is_unnamed and not track.venue_order_id) or self._may_be_triggered(track, fill))
             for track in self.desk.open_tracks()
         )
+
+    def _may_be_triggered(self, track: Track, fill: VenueFill) -> bool:
+        """Whether it may be of the order that a stop became: not seen waiting since, by a query."""
+        if track.spec.type not in TRIGGERED_TYPES or track.spec.side != fill.side:
+            return False
+        since = self._ts_nameless.get(fill.trade_id, self.desk.ts) + self.desk.settings.query_lag_ns
+        return self.evidence.claim(track.client_order_id).ts_alive <= since
+
+    def _suspect(self, fill: VenueFill) -> None:
+        """Have the stops asked about of which an execution may be."""
+        for track in self.desk.open_tracks():
+            is_there = track.spec.instrument == fill.instrument and track.venue_order_id
+            if is_there and self._may_be_triggered(track, fill):
+                self.suspected(track.client_order_id, "an execution without a name")
 
     def _order_of(self, fill: VenueFill) -> str:
         """The id of ours that an execution belongs to, by the venue's order id if need be."""
@@ -182,7 +211,8 @@ class Fills:
             self.fetches[instrument] = Fetch(ts_from, due, since)
             return
         want.ts_from = min(want.ts_from, ts_from)
-        want.ts_since = max(want.ts_since, since)
+        if since > want.ts_since:
+            want.ts_since, want.wait = since, 0
         want.ts_next = max(min(want.ts_next, due), want.ts_since) if not want.asked else due
 
     def backfill(self) -> None:
@@ -271,6 +301,10 @@ class Fills:
         """When the next question is due, 0 when none is."""
         times = [want.ts_next for want in self.fetches.values() if not want.asked]
         return min(times, default=0)
+
+
+def _nobody(client_order_id: str, why: str) -> None:
+    """Nobody can be asked."""
 
 
 def _realized(net: Position, signed_quantity: int, price: int) -> int:

@@ -33,7 +33,9 @@ class Doubt(msgspec.Struct):
     ts_start: int
     ts_next: int
     wait: int
-    is_asked: bool = False
+    # Whether the newest answer did not show it, and whether the time of the proof has come.
+    is_missing: bool = False
+    is_late: bool = False
     # When the queries left that did not find the order; 0 = not asked in time.
     absent: int = 0
     not_open: int = 0
@@ -51,7 +53,10 @@ class Resolver:
         self.fills = fills
         self.doubts: dict[str, Doubt] = {}
         self.durations: deque[int] = deque(maxlen=DURATIONS_KEPT)
-        self._open_asked = False
+        # When the open orders are asked for, 0 when nobody needs them, and how long after that.
+        self._ts_open = 0
+        self._wait_open = 0
+        fills.suspected = self.watch
 
     def watch(self, client_order_id: str, why: str) -> None:
         """Ask about an order until what is in doubt about it is settled."""
@@ -67,34 +72,63 @@ class Resolver:
         doubt.why = f"{doubt.why}, {why}" if why not in doubt.why else doubt.why
         doubt.ts_next = min(doubt.ts_next, ts + first)
         doubt.wait = first
+        doubt.is_missing = doubt.is_late = False
         doubt.absent = doubt.not_open = doubt.not_filled = 0
         if why == "cancel":
             doubt.ts_start = ts
 
     def due(self) -> None:
-        """Send the questions whose time has come."""
+        """Send the questions whose time has come, also while earlier ones have no answer."""
         ts = self.desk.ts
         for name, doubt in list(self.doubts.items()):
-            if name not in self.doubts or doubt.is_asked or ts < doubt.ts_next:
+            if name not in self.doubts or ts < doubt.ts_next:
                 continue
             track = self.desk.track(name)
             if track is None or self._is_settled(name, track):
                 self._done(name)
                 continue
-            doubt.is_asked = self.asks.ask(
-                OrderQuery,
-                self._told,
-                client_order_id=name,
-                instrument=track.spec.instrument,
-                is_conditional=track.spec.type in TRIGGERED_TYPES,
-            )
-            if not doubt.is_asked:
-                doubt.ts_next = ts + doubt.wait
+            self._ask(name, track, doubt)
+        if self._ts_open and ts >= self._ts_open:
+            self.asks.ask(OpenOrdersQuery, self._open_told)
+            self._ts_open = ts + self._wait_open
+            self._wait_open = self._longer(self._wait_open)
+
+    def _ask(self, name: str, track: Track, doubt: Doubt) -> None:
+        ts, since = self.desk.ts, self._proof_ts(name, track, doubt)
+        if ts > since and not doubt.is_late and not track.ts_closed:
+            # Now absence counts: asked often at first again, and by all three ways at once.
+            doubt.is_late = True
+            doubt.wait = self.desk.settings.query_first_ns
+            if doubt.is_missing:
+                self._prove(track, since)
+        self.asks.ask(
+            OrderQuery,
+            self._told,
+            client_order_id=name,
+            instrument=track.spec.instrument,
+            is_conditional=track.spec.type in TRIGGERED_TYPES,
+        )
+        doubt.ts_next = ts + doubt.wait
+        doubt.wait = self._longer(doubt.wait)
+        if ts <= since < doubt.ts_next and not track.ts_closed:
+            doubt.ts_next = since + 1
+
+    def _prove(self, track: Track, since: int) -> None:
+        """Have open orders and executions looked at by queries that leave after a time."""
+        if not self._ts_open:
+            self._ts_open = self.desk.ts
+            self._wait_open = 2 * self.desk.settings.query_first_ns
+        self.fills.fetch(track.spec.instrument, track.ts, since=since + 1)
+
+    def _longer(self, wait: int) -> int:
+        return min(2 * wait, self.desk.settings.query_most_ns)
 
     @property
     def wake_ts(self) -> int:
         """When the next question is due, 0 when none is."""
-        times = [doubt.ts_next for doubt in self.doubts.values() if not doubt.is_asked]
+        times = [doubt.ts_next for doubt in self.doubts.values()]
+        if self._ts_open:
+            times.append(self._ts_open)
         return min(times, default=0)
 
     def _told(self, answer: Answer, pending: Pending) -> None:
@@ -105,9 +139,6 @@ class Resolver:
         doubt, track = self.doubts.get(name), self.desk.track(name)
         if doubt is None or track is None:
             return
-        doubt.is_asked = False
-        doubt.wait = min(2 * doubt.wait, self.desk.settings.query_most_ns)
-        doubt.ts_next = self.desk.ts + doubt.wait
         if answer.verdict is not Verdict.ACCEPTED:
             return
         if isinstance(answer.content, VenueOrder):
@@ -125,6 +156,7 @@ class Resolver:
         doubt = self.doubts.get(name)
         if doubt is not None:
             doubt.absent = doubt.not_open = doubt.not_filled = 0
+            doubt.is_missing = False
         self.evidence.merge(name, seen, asked=asked, source="query")
         if seen.status in TERMINAL:
             return
@@ -166,20 +198,20 @@ class Resolver:
             if asked > track.ts_closed + self.desk.settings.query_lag_ns:
                 self._done(name)
             return
+        doubt.is_missing = True
         since = self._proof_ts(name, track, doubt)
         if asked <= since:
             doubt.ts_next = max(self.desk.ts, min(doubt.ts_next, since + 1))
             return
         doubt.absent = asked
-        if not self._open_asked:
-            self._open_asked = self.asks.ask(OpenOrdersQuery, self._open_told, since=since + 1)
-        self.fills.fetch(track.spec.instrument, track.ts, since=since + 1)
+        if doubt.not_open <= since or doubt.not_filled <= since:
+            self._prove(track, since)
         self._conclude(name, track, doubt, since)
 
     def _open_told(self, answer: Answer, pending: Pending) -> None:
-        self._open_asked = False
         if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.content, tuple):
             return
+        self._ts_open = 0
         shown = {o.client_order_id: o for o in answer.content if isinstance(o, VenueOrder)}
         for name, doubt in list(self.doubts.items()):
             if name in shown:
