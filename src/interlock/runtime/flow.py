@@ -25,7 +25,17 @@ class Flow:
         held = self._held.get(instrument)
         if held is None or held[0] == self.desk.state.seq:
             return ""
+        for name in [name for name in held[1] if not self._is_waiting(name)]:
+            # Its order was over before the attempt had an answer of its own.
+            self.settled(name, instrument)
+        if not held[1]:
+            return ""
         return f"an earlier decision on {instrument} has no answer yet ({len(held[1])} request(s))"
+
+    def _is_waiting(self, client_order_id: str) -> bool:
+        track = self.desk.track(client_order_id)
+        is_open = client_order_id in self.desk.state.open
+        return is_open and track is not None and track.in_flight
 
     def took(self, client_order_id: str, instrument: str, *, grows: bool) -> None:
         """A request that raises risk left; ``grows`` marks an amendment, which always holds."""
