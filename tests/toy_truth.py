@@ -82,7 +82,7 @@ class Truth:
         self.sent[name] = spec
         if spec.reduce_only:
             return
-        if self.ts_halted:
+        if self.ts_halted and engine.positions[BTC.id] * spec.side >= 0:
             raise Violation(f"I16: {name} adds risk after a stop")
         unknown = engine.desk.state.instruments[BTC.id].unknown
         if unknown and engine.positions[BTC.id] * spec.side >= 0:

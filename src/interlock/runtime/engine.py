@@ -17,7 +17,6 @@ from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import CheckpointRow
 from interlock.model.venue import (
     Answer,
-    PlaceRequest,
     Request,
     TimeQuery,
     Verdict,
@@ -110,8 +109,8 @@ class Engine:
     def admits(self, request: Request, ts: int) -> Answer | None:
         """The last check, after the rows are durable: None to send, else the answer to take.
 
-        A place that comes too late, under a lost lease or against a switch that closed meanwhile
-        does not leave.
+        What comes too late or under a lost lease does not leave, nor new risk against a switch
+        that closed or beside an order that fell into doubt meanwhile.
         """
         refusal = self.fence.refusal(ts) if request.ts_deadline else None
         late = request.ts_deadline and ts + self.setup.settings.attempt_least_ns > (
@@ -120,11 +119,7 @@ class Engine:
         text = refusal.text if refusal is not None else "its deadline is near" if late else ""
         if self.fence.is_lost:
             text = text or "the lease is lost"
-        if not text and isinstance(request, PlaceRequest) and not request.spec.reduce_only:
-            track = self.desk.track(request.client_order_id)
-            strategy = track.strategy if track is not None else ""
-            closed = self.gate.closed(request.spec.instrument, strategy)
-            text = closed.text if closed is not None else ""
+        text = text or self.gate.too_late(request)
         if not text:
             return None
         return Answer(

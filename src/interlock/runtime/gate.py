@@ -12,6 +12,7 @@ import msgspec
 from interlock.kernel.state import Order
 from interlock.model.order import OrderSpec
 from interlock.model.rows import LeaseEvent, LeaseRow
+from interlock.model.venue import AmendRequest, PlaceRequest, Request
 from interlock.ports import Lease
 from interlock.runtime.asks import Asks
 from interlock.runtime.budget import Lane
@@ -122,6 +123,23 @@ class Gate:
             if state in CLOSED:
                 return Refusal(state.upper(), f"{scope or 'the engine'} is {state}: {reason}")
         return None
+
+    def too_late(self, request: Request) -> str:
+        """Why new risk that was let through may not leave any more, or an empty text."""
+        if not isinstance(request, PlaceRequest | AmendRequest) or request.spec.reduce_only:
+            return ""
+        track = self.desk.track(request.client_order_id)
+        if track is None:
+            return ""
+        order = self.desk.order(request.client_order_id)
+        if isinstance(request, AmendRequest):
+            is_risk = grows(track.spec, request.spec)
+        else:
+            is_risk = order is None or not is_exit(self.desk, order)
+        if not is_risk:
+            return ""
+        closed = self.closed(request.spec.instrument, track.strategy)
+        return closed.text if closed is not None else self.doubt(request.spec.instrument)
 
     def _risk(self, spec: OrderSpec, strategy: str) -> Refusal | None:
         instrument = spec.instrument
