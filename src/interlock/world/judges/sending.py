@@ -119,7 +119,8 @@ class Barriers(Judge):
         order = self._grown(request)
         if order is not None:
             spec = order.intent.spec
-            self._no_doubt(spec.instrument, f"{type(request).__name__} {request} leaves")
+            what = f"{type(request).__name__} of {order.intent.client_order_id} leaves"
+            self._no_doubt(spec.instrument, what)
             closed = self.record.closed(spec.instrument, order.intent.strategy)
             text = f"{order.intent.client_order_id} adds risk and leaves while {closed}"
             self.demand("I16", closed is None, text)
