@@ -30,13 +30,18 @@ Fetched = Callable[[str, int, int], None]
 
 
 class Fetch(msgspec.Struct):
-    """Executions that are wanted: from when, asked not before ``ts_next``."""
+    """Executions that are wanted: from when, asked not before ``ts_next``.
+
+    ``back_ns`` is how much farther back is looked, because the last answer lacked some: ``ts_from``
+    is of our clock, and the venue's may have been behind it then.
+    """
 
     ts_from: int
     ts_next: int
     ts_since: int = 0
     wait: int = 0
     asked: int = 0
+    back_ns: int = 0
 
 
 class Fills:
@@ -232,7 +237,8 @@ class Fills:
                 self.fetch(track.spec.instrument, track.ts, delay=grace)
         for instrument, want in self.fetches.items():
             if not want.asked and ts >= want.ts_next:
-                self._ask(instrument, want, want.ts_from - self.desk.settings.fills_overlap_ns)
+                overlap = self.desk.settings.fills_overlap_ns + want.back_ns
+                self._ask(instrument, want, want.ts_from - overlap)
 
     def _ask(self, instrument: str, want: Fetch, ts_from: int) -> None:
         is_sent = self.asks.ask(
@@ -272,6 +278,10 @@ class Fills:
 
     def _finish(self, instrument: str, want: Fetch, asked: int) -> None:
         lacking = [t for _, t in self.evidence.lacking() if t.spec.instrument == instrument]
+        if lacking:
+            settings = self.desk.settings
+            back = max(2 * want.back_ns, settings.fills_overlap_ns)
+            want.back_ns = min(back, settings.late_fill_ns)
         if lacking or asked < want.ts_since:
             self._again(want)
             want.ts_next = max(want.ts_next, want.ts_since)
