@@ -8,11 +8,11 @@ durable. Time enters as an argument or through ``Clock``, never from anywhere el
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from interlock.model.events import MarkChanged
+from interlock.model.events import BarRow, MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import AnyRow, LedgerRow
@@ -172,6 +172,28 @@ class Venue(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class PastFault(RuntimeError):
+    """The venue did not tell its past bars; they may be asked for again. The text says why."""
+
+
+class NoPast(PastFault):
+    """The venue tells no past bars of this step, now or later."""
+
+
+@runtime_checkable
+class TellsPast(Protocol):
+    """A venue that tells closed bars of before now."""
+
+    async def past_bars(
+        self, instrument: str, *, step_ns: int, until: int, count: int
+    ) -> tuple[BarRow, ...]:
+        """The newest ``count`` closed bars that open before ``until`` (ns), oldest first.
+
+        There are fewer where the venue has no more. Raises PastFault.
+        """
+        ...
 
 
 class Signer(Protocol):

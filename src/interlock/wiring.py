@@ -18,14 +18,15 @@ from interlock.adapters.storage import Database
 from interlock.adapters.storage.queries import Reader
 from interlock.config import Secrets
 from interlock.live.paper import PaperTerms, PaperVenue
+from interlock.live.past import LookBack
 from interlock.live.start import Entry, Plan
-from interlock.live.targets import LiveTarget
+from interlock.live.targets import LiveTarget, look_back
 from interlock.model.units import MONEY_SCALE
 from interlock.ports import Clock, Venue
 from interlock.research.loading import Loaded, load_strategy, make, parse_parameters
 from interlock.runtime.modes import mode_of
 from interlock.runtime.settings import Settings
-from interlock.strategy.api import STEPS, Strategy
+from interlock.strategy.api import STEPS, Strategy, TargetStrategy
 from interlock.wire.hyperliquid.actions import Identity
 
 BINANCE_TESTNET = Endpoints("https://testnet.binancefuture.com", "wss://fstream.binancefuture.com")
@@ -179,7 +180,16 @@ def plan_of(
         ledger=ledger,
         settings=settings or Settings(),
         bar_steps=steps,
+        # Of steps that the venue has no bars of, it has no past ones either.
+        look_back=_look_back(loaded, values, timeframe) if timeframe in _VENUE_STEPS else None,
     )
+
+
+def _look_back(loaded: Loaded, values: Mapping[str, Any], timeframe: str) -> LookBack | None:
+    made = make(loaded.kind, values) if loaded.is_target else None
+    if not isinstance(made, TargetStrategy):
+        return None
+    return LookBack(count=look_back(made), step_ns=_step(timeframe))
 
 
 def _maker(loaded: Loaded, values: Mapping[str, Any], *, timeframe: str) -> Callable[[], Strategy]:

@@ -17,10 +17,11 @@ import msgspec
 from interlock.adapters.system import SystemClock
 from interlock.live.beside import Echo, Misaligned, Tap, Watch
 from interlock.live.paper import PaperTerms, PaperVenue
+from interlock.live.past import LookBack
 from interlock.live.session import Session
 from interlock.live.shadow import ShadowReport, ShadowTradingConfig, compare, read_record
 from interlock.live.start import Entry, Plan
-from interlock.live.targets import LiveTarget
+from interlock.live.targets import LiveTarget, look_back
 from interlock.model.units import MONEY_EXPONENT, parse_units
 from interlock.ports import Venue
 from interlock.runtime.settings import SECOND, Settings
@@ -148,6 +149,7 @@ class LiveTradingEngine:
                 full_every_ns=round(reconciliation_interval_seconds * SECOND),
             ),
             bar_steps=(step_ns,) if step_ns else (),
+            look_back=_look_back(strategy, step_ns),
             checkpoint_ns=round(checkpoint_interval_seconds * SECOND),
         )
         self._beside = _Beside(self, plan) if self.shadow_config is not None else None
@@ -232,7 +234,7 @@ class _Beside:
     async def run(self, live: Session) -> None:
         """Follow the live side until it ends; whatever ends the shadow before halts that."""
         self._live = live
-        self._echo.of(live.venue.instruments())
+        self._echo.of(live.venue)
         running = asyncio.create_task(self.session.run())
         while not running.done():
             await asyncio.wait([running], timeout=SETTLE_S)
@@ -264,6 +266,12 @@ def _maker(strategy: AnyStrategy, step_ns: int) -> Callable[[], Strategy]:
         return made if isinstance(made, Strategy) else LiveTarget(made, step_ns=step_ns)
 
     return build
+
+
+def _look_back(strategy: AnyStrategy, step_ns: int) -> LookBack | None:
+    if not isinstance(strategy, TargetStrategy):
+        return None
+    return LookBack(count=look_back(strategy), step_ns=step_ns, is_made=step_ns > 0)
 
 
 def _venue(broker: PaperBroker | Venue, portal: Venue | None, clock: SystemClock) -> Venue:

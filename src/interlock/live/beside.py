@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from interlock.kernel.state import State
+from interlock.live.past import past_of
 from interlock.live.shadow import MS, Decision, ShadowTradingConfig
 from interlock.live.start import Resumes
-from interlock.model.events import MarkChanged
+from interlock.model.events import BarRow, MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.venue import PlaceRequest, Request, Stream, StreamChanged
@@ -52,6 +53,12 @@ class Tap:
         self._left(request)
         self.venue.request(request)
 
+    async def past_bars(
+        self, instrument: str, *, step_ns: int, until: int, count: int
+    ) -> tuple[BarRow, ...]:
+        """Those of the venue; raises PastFault."""
+        return await past_of(self.venue, instrument, step_ns=step_ns, until=until, count=count)
+
     def resume(self, state: State) -> None:
         """A venue in this process takes over what an earlier one left; others remember."""
         if isinstance(self.venue, Resumes):
@@ -70,10 +77,12 @@ class Echo:
         self._listed: tuple[Instrument, ...] = ()
         self._heard: Heard | None = None
         self._up: StreamChanged | None = None
+        self._venue: Venue | None = None
 
-    def of(self, instruments: Iterable[Instrument]) -> None:
-        """The instruments, once the venue is connected."""
-        self._listed = tuple(instruments)
+    def of(self, venue: Venue) -> None:
+        """The tapped venue, once it is connected."""
+        self._venue = venue
+        self._listed = tuple(venue.instruments())
 
     def hear(self, event: Any) -> None:
         """What the tap shows."""
@@ -95,6 +104,12 @@ class Echo:
     def request(self, request: Request) -> None:
         """Nothing is ever asked here."""
         raise RuntimeError(f"a shadow must not ask the venue: {type(request).__name__}")
+
+    async def past_bars(
+        self, instrument: str, *, step_ns: int, until: int, count: int
+    ) -> tuple[BarRow, ...]:
+        """Those of the tapped venue: both sides begin with the same window. Raises PastFault."""
+        return await past_of(self._venue, instrument, step_ns=step_ns, until=until, count=count)
 
     async def close(self) -> None:
         """Stop listening."""

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from interlock.kernel.state import Order, State
-from interlock.model.events import MarkChanged
+from interlock.live.past import past_of
+from interlock.model.events import BarRow, MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.order import OrderStatus
@@ -145,6 +146,12 @@ class PaperVenue:
             account.holding(slot.instrument, "both").position.realized = slot.net.realized
         for order in state.open.values():
             self._ended[order.client_order_id] = _lost(order)
+
+    async def past_bars(
+        self, instrument: str, *, step_ns: int, until: int, count: int
+    ) -> tuple[BarRow, ...]:
+        """Those of the live market; raises PastFault."""
+        return await past_of(self._source, instrument, step_ns=step_ns, until=until, count=count)
 
     async def close(self) -> None:
         """Let go of the live market."""

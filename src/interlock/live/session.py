@@ -132,6 +132,8 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            if self.started is not None:
+                await self.started.close()
             self.record.look(driver)
             await self._export_registry()
         return self.status()

@@ -28,6 +28,7 @@ from interlock.kernel.snapshot import SnapshotError
 from interlock.kernel.state import Limits, State
 from interlock.live.driver import Driver
 from interlock.live.inlet import BarMaker, Inlet
+from interlock.live.past import LookBack, Past
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue
 from interlock.runtime.budget import Rate
@@ -58,7 +59,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to trade and where to remember it.
 
     ``ledger`` is a path or a database URL. ``bar_steps`` are bars made here from trades, in ns;
-    ``checkpoint_ns`` is the time between two snapshots.
+    ``look_back`` are the bars of the past that come before the first one. ``checkpoint_ns`` is the
+    time between two snapshots.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings = Settings()
     rate: Rate = Rate()
     bar_steps: tuple[int, ...] = ()
+    look_back: LookBack | None = None
     checkpoint_ns: int = CHECKPOINT_NS
 
     @property
@@ -95,6 +98,12 @@ class Started(msgspec.Struct, frozen=True):
     recovered: Recovered
     makers: tuple[BarMaker, ...]
     used_snapshot: bool
+    past: Past | None = None
+
+    async def close(self) -> None:
+        """Ask the venue for nothing more."""
+        if self.past is not None:
+            await self.past.close()
 
 
 async def start(
@@ -137,13 +146,23 @@ async def start(
         told(Notice(ts_event=clock.now_ns(), name="LEFT_OUT", level="WARNING", text=text))
     makers: list[BarMaker] = []
     sink: Callable[[Any], None] = driver.hear
+    past = None
+    if plan.look_back is not None:
+        sink = past = Past(
+            plan.look_back,
+            venue,
+            sink=driver.hear,
+            is_trading=lambda: engine.startup.is_trading,
+            told=told,
+            clock=clock,
+        )
     for step in plan.bar_steps:
         maker = BarMaker(setup.instruments, step, sink)
         makers.append(maker)
         sink = maker
     driver.begin()
     inlet.open(sink)
-    return Started(driver, found.recovered, tuple(makers), found.used_snapshot)
+    return Started(driver, found.recovered, tuple(makers), found.used_snapshot, past)
 
 
 def _check_mode(plan: Plan, recovered: Recovered) -> None:

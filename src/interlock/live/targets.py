@@ -1,15 +1,17 @@
 """A target strategy in live trading: its features over a rolling window, its target on every bar.
 
 Rules of this file. The features are computed anew on the window at every bar, by the strategy's own
-``features``, so that nothing is said twice. The window begins with the first bar that is heard and
-is not cut before the features are there; from then on it holds between ten and twenty times as many
-bars as that took, at least a thousand. Until the first cut every value is that of a backtest which
-begins at the same bar; afterwards a feature that looks back no farther than the window keeps that,
-and one with an endless memory (an exponential mean) differs by what it has forgotten.
+``features``, so that nothing is said twice. The window begins with the bars of the past that the
+venue tells, or without them with the first bar that is heard, and is not cut before the features
+are there; from then on it holds between ten and twenty times as many bars as that took, at least a
+thousand. Until the first cut every value is that of a backtest which begins at the same bar;
+afterwards a feature that looks back no farther than the window keeps that, and one with an endless
+memory (an exponential mean) differs by what it has forgotten.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -25,6 +27,8 @@ from interlock.strategy.intents import Target
 
 WINDOW_LEAST = 1_000
 WINDOW_FACTOR = 10
+# Asked of a venue in pages of a thousand or more.
+PAST_MOST = 10_000
 # Never ready within this many bars means that something is wrong with the features.
 WINDOW_MOST = 1_000_000
 # More missing bars than this and what came before says nothing any more.
@@ -114,6 +118,41 @@ class LiveTarget(Aiming):
             )
         self._trades(self.view.instrument())
 
+    def on_past(self, bars: Sequence[Bar]) -> None:
+        """Take closed bars of before into the window, so that the next one may be decided on."""
+        self.step_ns = self.step_ns or (bars[0].step_ns if bars else 0)
+        if not bars or bars[0].step_ns != self.step_ns:
+            return
+        if not self.first_ready or self._is_far(bars[0]):
+            # What they hold is all that the window has, and more.
+            self.window, self.first_ready = Window(), 0
+        window = self.window
+        for bar in bars:
+            if not window.count or bar.ts_open > window.last_ts:
+                window.add(bar)
+        if not self.first_ready:
+            self.first_ready = self._first_ready(bars[0].instrument)
+
+    def _is_far(self, bar: Bar) -> bool:
+        """Whether a bar opens after a hole that empties the window."""
+        window = self.window
+        return bool(
+            window.count and (bar.ts_open - window.last_ts) // self.step_ns - 1 > HOLE_MOST
+        )
+
+    def _first_ready(self, instrument: Instrument) -> int:
+        """How many of the window's bars it took until all features were there; 0 when too few."""
+        columns = self.window.columns(instrument, self.step_ns)
+        try:
+            found = feature_columns(self.subject, FeatureBars(columns))
+        except (StrategyError, ValueError, IndexError):
+            # The next live bar tells what is wrong with them, where that is known.
+            return 0
+        known = np.ones(len(columns), dtype=np.bool_)
+        for values in found.values():
+            known &= values == values
+        return int(known.argmax()) + 1 if known.any() else 0
+
     def on_bar(self, bar: Bar) -> Target | None:
         """One decision; none before every feature is there."""
         self.step_ns = self.step_ns or bar.step_ns
@@ -121,10 +160,9 @@ class LiveTarget(Aiming):
             return None
         window = self.window
         if window.count:
-            missing = (bar.ts_open - window.last_ts) // self.step_ns - 1
-            if missing < 0:
+            if bar.ts_open < window.last_ts + self.step_ns:
                 return None
-            if missing > HOLE_MOST:
+            if self._is_far(bar):
                 self.window, self.first_ready = Window(), 0
                 window = self.window
         window.add(bar)
@@ -166,6 +204,11 @@ class LiveTarget(Aiming):
                 f"{type(self.subject).__name__}: no decision after {WINDOW_MOST} bars, some "
                 "feature is never there; run `interlock check` on the strategy"
             )
+
+
+def look_back(strategy: TargetStrategy) -> int:
+    """How many bars of the past a target strategy begins with: what its window keeps at least."""
+    return min(PAST_MOST, max(WINDOW_LEAST, WINDOW_FACTOR * strategy.warmup))
 
 
 def _warm_up(strategy: TargetStrategy) -> None:

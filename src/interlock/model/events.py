@@ -236,6 +236,23 @@ class BarsClosed:
         return BarsClosed(ts, tuple(bar.arriving(ts) for bar in self.bars))
 
 
+# Open time and the five values of a bar, in units.
+BarRow = tuple[int, int, int, int, int, int]
+
+
+class PastBars(msgspec.Struct, frozen=True, array_like=True, tag="past_bars", gc=False):
+    """Closed bars of before the first one that is heard, oldest first.
+
+    Strategies look back on them; nobody decides on them. A row is the open time in ns, then open,
+    high, low, close and volume in units.
+    """
+
+    ts_event: int
+    instrument: str
+    step_ns: int
+    rows: tuple[BarRow, ...]
+
+
 MarketEvent = Bar | Quote | Trade | Book | BarsClosed
 AccountEvent = (
     FundingPaid
@@ -246,4 +263,4 @@ AccountEvent = (
     | ExternalTraded
     | CashMoved
 )
-Event = MarketEvent | Report | AccountEvent | TimerFired | ExitDue | Started | Stopped
+Event = MarketEvent | PastBars | Report | AccountEvent | TimerFired | ExitDue | Started | Stopped

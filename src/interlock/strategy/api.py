@@ -132,6 +132,12 @@ class Strategy(Parametrized):
     def on_start(self) -> Any:
         """Called once, before the first event."""
 
+    def on_past(self, bars: Sequence[Bar]) -> None:
+        """Called live with closed bars of before the first ``on_bar``; only for looking back.
+
+        They are of one instrument and step, oldest first. Nothing may be placed.
+        """
+
     def on_bar(self, bar: Bar) -> Any:
         """Called for each complete bar."""
 

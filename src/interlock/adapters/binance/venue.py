@@ -22,12 +22,12 @@ from interlock.adapters.connecting import (
 from interlock.adapters.feed import Address
 from interlock.adapters.tasks import Tasks
 from interlock.adapters.transport import Transport
-from interlock.model.events import MarkChanged
+from interlock.model.events import BarRow, MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote, Trade
 from interlock.model.venue import Answer, BookQuery, Request, Stream, TimeQuery, Verdict
-from interlock.ports import Clock, Heard
-from interlock.wire.binance import books, instruments, requests
+from interlock.ports import Clock, Heard, NoPast, PastFault
+from interlock.wire.binance import books, instruments, klines, requests
 from interlock.wire.binance.answers import Judge
 from interlock.wire.binance.fault import WireFault, decoder, ratio
 from interlock.wire.binance.instruments import Catalog, Fees, Tiers
@@ -129,6 +129,26 @@ class BinanceVenue:
             self._heard(_not_sent(request, self._clock.now_ns()))
             return
         self._tasks.run(self._serve(request))
+
+    async def past_bars(
+        self, instrument: str, *, step_ns: int, until: int, count: int
+    ) -> tuple[BarRow, ...]:
+        """Closed bars of before ``until``; raises PastFault."""
+        listed = self._listing.by_symbol(symbol_of(instrument))
+        if not klines.interval_of(step_ns):
+            raise NoPast(f"{VENUE} has no bars of {step_ns / 10**9:g} s")
+        found: tuple[BarRow, ...] = ()
+        try:
+            while len(found) < count:
+                end = found[0][0] if found else until
+                draft = klines.ask(listed, step_ns=step_ns, until=end, count=count - len(found))
+                page = klines.read(must(draft, await self.calls.call(draft)), listed)
+                found = (*page, *found)
+                if len(page) < min(klines.PAGE, count - len(found) + len(page)):
+                    break
+        except (Refusal, WireFault) as error:
+            raise PastFault(str(error)) from None
+        return tuple(row for row in found if row[0] + step_ns <= until)
 
     async def close(self) -> None:
         """Stop the streams, let go of the listen key, close the connections."""

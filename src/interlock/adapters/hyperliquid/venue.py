@@ -28,6 +28,7 @@ from interlock.adapters.hyperliquid.feeds import (
 from interlock.adapters.hyperliquid.known import KnownOrders
 from interlock.adapters.tasks import Tasks
 from interlock.adapters.transport import Transport
+from interlock.model.events import BarRow
 from interlock.model.instrument import Instrument
 from interlock.model.venue import (
     AmendRequest,
@@ -43,8 +44,8 @@ from interlock.model.venue import (
     VenueOrder,
     Verdict,
 )
-from interlock.ports import Clock, Heard
-from interlock.wire.hyperliquid import queries
+from interlock.ports import Clock, Heard, NoPast, PastFault
+from interlock.wire.hyperliquid import candles, queries
 from interlock.wire.hyperliquid.cloids import Cloids
 from interlock.wire.hyperliquid.info import read_marks
 from interlock.wire.hyperliquid.instruments import VENUE, Universe, read_universe, with_fees
@@ -129,6 +130,30 @@ class HyperliquidVenue:
     def request(self, request: Request) -> None:
         """Ask; the answer comes to ``heard``."""
         self._tasks.run(self._serve(request))
+
+    async def past_bars(
+        self, instrument: str, *, step_ns: int, until: int, count: int
+    ) -> tuple[BarRow, ...]:
+        """Closed bars of before ``until``; raises PastFault."""
+        listed = self.calls.reader.universe.of_id(instrument)
+        interval = candles.interval_of(step_ns)
+        if not interval:
+            raise NoPast(f"{VENUE} has no bars of {step_ns / 10**9:g} s")
+        found: tuple[BarRow, ...] = ()
+        first = until - count * step_ns
+        try:
+            # A quiet span has no bars: pages go by time, not by what they held.
+            for start in range(first, until, candles.PAGE * step_ns):
+                asked = queries.load_candles(
+                    listed.base,
+                    interval,
+                    ts_from=start,
+                    ts_until=min(until, start + candles.PAGE * step_ns),
+                )
+                found += candles.read(await self.calls.read(asked), listed)
+        except (Refusal, WireFault) as error:
+            raise PastFault(str(error)) from None
+        return tuple(row for row in found if first <= row[0] and row[0] + step_ns <= until)
 
     async def close(self) -> None:
         """Stop the streams, close the connections."""

@@ -36,6 +36,7 @@ _ACCOUNT_EVENTS: tuple[type[msgspec.Struct], ...] = (
     account_events.PositionLiquidated,
     account_events.CorporateAction,
     account_events.MarkChanged,
+    account_events.PastBars,
     account_events.TimerFired,
     account_events.Started,
     account_events.Stopped,

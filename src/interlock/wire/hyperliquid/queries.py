@@ -68,6 +68,12 @@ def load_universe(*, marks: bool = False) -> HttpRequest:
     return HttpRequest(method="POST", path=INFO_PATH, body=body, headers=JSON_HEADERS)
 
 
+def load_candles(coin: str, interval: str, *, ts_from: int, ts_until: int) -> HttpRequest:
+    """Ask for the bars of a coin that open from ``ts_from`` on and before ``ts_until`` (ns)."""
+    span = {"startTime": ts_from // NS_PER_MS, "endTime": (ts_until - 1) // NS_PER_MS}
+    return ask({"type": "candleSnapshot", "req": {"coin": coin, "interval": interval, **span}})
+
+
 def load_fees(user: str) -> HttpRequest:
     """Ask what a user pays."""
     return ask({"type": "userFees", "user": user})

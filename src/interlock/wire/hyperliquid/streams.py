@@ -20,6 +20,7 @@ from interlock.model.venue import (
     VenuePosition,
 )
 from interlock.wire.hyperliquid import info
+from interlock.wire.hyperliquid.candles import CandleRow, values_of
 from interlock.wire.hyperliquid.cloids import Cloids
 from interlock.wire.hyperliquid.instruments import Universe
 from interlock.wire.hyperliquid.text import (
@@ -139,18 +140,6 @@ class _Trade(msgspec.Struct):
     px: str
     sz: str
     time: int
-
-
-class _Candle(msgspec.Struct):
-    t: int
-    T: int
-    s: str
-    i: str
-    o: str
-    c: str
-    h: str
-    l: str  # noqa: E741 - the venue's name of the low
-    v: str
 
 
 class _Context(msgspec.Struct):
@@ -284,26 +273,22 @@ def _trades(reader: Reader, data: bytes, ts: int) -> list[Item]:
 
 
 def _candle(reader: Reader, data: bytes, ts: int) -> list[Item]:
-    row: _Candle = decode(data, _Candle)
+    row: CandleRow = decode(data, CandleRow)
     if not info.is_ours(row.s):
         return []
     instrument = reader.universe.of_coin(row.s)
-    opened, high, low, close = (
-        units_of(text, instrument.price_exponent) for text in (row.o, row.h, row.l, row.c)
-    )
-    if not 0 < low <= min(opened, close) <= max(opened, close) <= high:
-        raise WireFault(f"{instrument.id}: a bar of {row.o}, {row.h}, {row.l}, {row.c} is none")
+    ts_open, opened, high, low, close, volume = values_of(row, instrument)
     return [
         CandleSeen(
             instrument=instrument.id,
             interval=row.i,
-            ts_open=_ns(row.t),
+            ts_open=ts_open,
             ts_close=_ns(row.T),
             open=opened,
             high=high,
             low=low,
             close=close,
-            volume=units_of(row.v, instrument.quantity_exponent),
+            volume=volume,
         )
     ]
 
