@@ -71,6 +71,8 @@ FULL: dict[str, type[Request]] = {
     "balances": BalancesQuery,
     "payments": PaymentsQuery,
 }
+# How far ahead of the venue's our clock may have been.
+CLOCK_MOST_NS = 3_600_000_000_000
 SEVERITIES = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 
 
@@ -354,4 +356,9 @@ class Reconciler:
         )
 
     def _payments_from(self) -> int:
-        return max(self.desk.books.ts_opened, self._verified(), 0)
+        """From when payments are asked for; farther back while money is missing.
+
+        Payments have the venue's time: a clock of ours that was ahead has asked for too little.
+        """
+        back = CLOCK_MOST_NS if self.cash.suspects else 0
+        return max(self.desk.books.ts_opened, self._verified() - back, 0)
