@@ -174,6 +174,7 @@ class World:
             scene.exchange.core.resume(ts, instrument.id)
         scene.dismiss_second()
         scene.first.is_wanted = True
+        scene.first.wake()
         if scene.first.loop is None:
             scene.timeline.after(1 * SECOND, scene.first.start)
         network.turn()
