@@ -202,7 +202,7 @@ def is_exit(desk: Desk, order: Order) -> bool:
         if other.is_open
         and other.spec.side == spec.side
         and other.spec.instrument == spec.instrument
-        and not other.spec.reduce_only
+        and other.is_counted
         and other.client_order_id in desk.state.open
     )
     return working <= abs(held.quantity)
