@@ -197,6 +197,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     For queries ACCEPTED means the venue answered; ``content`` then has the values asked for (None
     from an OrderQuery: it does not know the id). ``code`` and ``reason`` are the venue's words.
     ``retry_after_ms`` is how long it wants to be left alone. ``ts_venue`` 0 = it did not say.
+    ``used_weight`` is what the venue counts in its present window, callers beside us included;
+    0 = it did not say.
     """
 
     request_id: int
@@ -208,6 +210,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retry_after_ms: int = 0
     ts_venue: int = 0
     sent_ts: int = 0
+    used_weight: int = 0
 
 
 class Stream(StrEnum):

@@ -192,6 +192,8 @@ class Asks:
 
     def _measure(self, answer: Answer) -> None:
         ts = self.desk.ts
+        if answer.used_weight:
+            self.budget.measured(ts, answer.used_weight)
         if answer.retry_after_ms:
             self.budget.silence(ts, answer.retry_after_ms)
             self.throttled("the venue")

@@ -53,6 +53,9 @@ class Budget:
         self._level = self.capacity * rate.window_ns
         self._ts = 0
         self.ts_silent = 0
+        # The venue's newest count, and when it was told.
+        self.used = 0
+        self.ts_measured = 0
         self.taken = 0
         self.refused = 0
 
@@ -77,10 +80,17 @@ class Budget:
         self.ts_silent = max(self.ts_silent, ts + retry_after_ms * 1_000_000)
 
     def measured(self, ts: int, used: int) -> None:
-        """The venue said how much of its window is used: never believe to have more than that."""
+        """The venue said how much of its window is used, by others too: the larger count holds.
+
+        Where its count has eaten our share, what entries leave untouched stays for exits and
+        cancels, until the venue's own limit is reached.
+        """
         self._fill(ts)
-        usable = self.rate.weight * self.rate.share_ratio // RATIO
-        self._level = min(self._level, max(0, usable - used) * self.rate.window_ns)
+        rate = self.rate
+        usable = rate.weight * rate.share_ratio // RATIO
+        reserve = min(self._floor(Lane.ENTRY), max(0, rate.weight - used))
+        self._level = min(self._level, max(usable - used, reserve) * rate.window_ns)
+        self.ts_measured, self.used = ts, used
 
     def ts_ready(self, ts: int, lane: Lane, *, weight: int = 1) -> int:
         """When the lane could draw the weight, ns."""

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.model.venue import Answer, Verdict
 from interlock.runtime.breaker import Breaker, BreakerRule, BreakerState
 from interlock.runtime.budget import Budget, Lane, Rate
 from interlock.runtime.cache import SoftCache
+from tests.toy_world import NONE, World
 
 SECOND = 10**9
 LANES = st.sampled_from(list(Lane))
@@ -48,10 +50,54 @@ def test_nothing_leaves_while_the_venue_wants_silence() -> None:
         assert budget.take(6 * SECOND, lane)
 
 
-def test_the_venue_knows_better_what_is_used() -> None:
+def _left(budget: Budget, ts: int) -> dict[Lane, int]:
+    """How often each lane may still draw, one after another."""
+    counts = {}
+    for lane in (Lane.QUERY, Lane.ENTRY, Lane.CANCEL):
+        counts[lane] = 0
+        while budget.take(ts, lane):
+            counts[lane] += 1
+    return counts
+
+
+def test_the_larger_count_holds() -> None:
+    # Of 1000 a share of 800 is ours, half of it at once: 160 + 160 + 80 as queries, entries, rest.
+    ours = {Lane.QUERY: 240, Lane.ENTRY: 80, Lane.CANCEL: 80}
+    for used, left in (
+        (100, ours),
+        (400, ours),
+        (500, {Lane.QUERY: 140, Lane.ENTRY: 80, Lane.CANCEL: 80}),
+        (700, {Lane.QUERY: 0, Lane.ENTRY: 20, Lane.CANCEL: 80}),
+    ):
+        budget = Budget(Rate(weight=1000))
+        budget.measured(SECOND, used)
+        assert _left(budget, SECOND) == left
+    assert (budget.used, budget.ts_measured) == (700, SECOND)
+
+
+def test_cancels_keep_their_reserve_until_the_venue_s_own_limit() -> None:
+    for used, cancels in ((790, 80), (900, 80), (950, 50), (1000, 0), (1200, 0)):
+        budget = Budget(Rate(weight=1000))
+        budget.measured(SECOND, used)
+        assert _left(budget, SECOND) == {Lane.QUERY: 0, Lane.ENTRY: 0, Lane.CANCEL: cancels}
+
+
+def test_every_answer_tells_the_core_the_venue_s_count() -> None:
+    world = World(1, faults=NONE, busy_ns=5 * SECOND, quiet_ns=20 * SECOND).run()
+    assert world.engine is not None
+    budget = world.engine.asks.budget
+    answer = Answer(request_id=0, ts_event=world.ts, verdict=Verdict.UNKNOWN, used_weight=99_000)
+    world.engine.take(answer, world.ts)
+    assert budget.used == 99_000
+    assert not budget.take(world.ts, Lane.QUERY) and budget.take(world.ts, Lane.CANCEL)
+
+
+def test_what_is_left_grows_back_when_the_venue_says_less() -> None:
     budget = Budget(Rate(weight=1000))
-    budget.measured(SECOND, 790)
-    assert budget.level(SECOND) == 10
+    budget.measured(SECOND, 1000)
+    assert budget.level(SECOND) == 0
+    budget.measured(31 * SECOND, 0)
+    assert budget.level(31 * SECOND) == 200
 
 
 def test_a_breaker_opens_probes_and_closes() -> None:

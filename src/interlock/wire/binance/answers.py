@@ -100,6 +100,12 @@ class Judge:
 
     def judge(self, request: Request, replies: Sequence[Reply], *, ts: int) -> Answer | Draft:
         """The answer, or one more call that it needs. ``replies`` are those so far, in order."""
+        found, used = self._judged(request, replies, ts), _used_weight(replies)
+        if used and isinstance(found, Answer):
+            return msgspec.structs.replace(found, used_weight=used)
+        return found
+
+    def _judged(self, request: Request, replies: Sequence[Reply], ts: int) -> Answer | Draft:
         for place, reply in enumerate(replies):
             trouble = _trouble(request, reply)
             if trouble is not None:
@@ -302,6 +308,12 @@ def _retry_after(reply: Reply) -> int:
     if text.isascii() and text.isdigit() and len(text) < 9:
         return min(int(text) * 1_000, _BACK_OFF_MOST_MS)
     return _BACK_OFF_MS if reply.status in (418, 429, 503) else 0
+
+
+def _used_weight(replies: Sequence[Reply]) -> int:
+    """The weight of this minute that the newest reply tells, 0 when it tells none."""
+    text = replies[-1].headers.get("x-mbx-used-weight-1m", "") if replies else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def _answer(request: Request, ts: int, trouble: Trouble) -> Answer:

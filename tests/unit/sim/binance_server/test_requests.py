@@ -20,6 +20,7 @@ from interlock.model.venue import (
     TimeQuery,
     Verdict,
 )
+from interlock.runtime.budget import Budget, Lane, Rate
 from interlock.sim.binance_server.access import check_window
 from interlock.sim.binance_server.limits import LimitRules
 from interlock.sim.binance_server.refusals import _WORDS, fault
@@ -209,3 +210,23 @@ def test_lifetimes_of_the_model_reach_the_book() -> None:
     ioc = spec(type=OrderType.LIMIT, price=500_010, quantity=300, time_in_force=TimeInForce.IOC)
     done = desk.ask(PlaceRequest(request_id=1, client_order_id="a1", spec=ioc)).content
     assert (done.status, done.filled) == (OrderStatus.EXPIRED, 100)
+
+
+def test_a_budget_follows_the_weight_that_the_server_counts() -> None:
+    """Another program on the same address uses the minute up; what is left is for cancels."""
+    desk = Desk(limits=LimitRules(weight_per_minute=2400))
+    budget = Budget(Rate(weight=2400))
+    query = BalancesQuery(request_id=1)
+    first = desk.ask(query)
+    assert first.used_weight == 5
+    budget.measured(desk.ts, first.used_weight)
+    assert budget.take(desk.ts, Lane.QUERY)
+    book = Draft(
+        method="GET", path="/fapi/v1/depth", parameters=(("symbol", "BTCUSDT"), ("limit", "1000"))
+    )
+    while desk.send(book).status == 200 and budget.used < 2000:
+        answer = desk.ask(query)
+        budget.measured(desk.ts, answer.used_weight)
+    assert budget.used >= 2000
+    assert not budget.take(desk.ts, Lane.QUERY) and not budget.take(desk.ts, Lane.ENTRY)
+    assert budget.take(desk.ts, Lane.EXIT) and budget.take(desk.ts, Lane.CANCEL)
