@@ -16,6 +16,8 @@ _OUTAGE_S = 60
 # Counts the calls about listen keys and changes nothing: whether a bot has a user stream at all.
 SESSIONS = "listen key calls"
 _SESSIONS: Rule = {"fault": "late_reply", "name": SESSIONS, "call": "session", "delay": "0s"}
+# A market order that fills at once is four messages: new, trade (twice told), account.
+_SILENT: Rule = {"fault": "lose_message", "stream": "user", "count": 4}
 _UNKNOWN = "Unknown error, please check your request or try again later."
 _TIMEOUT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."  # noqa: E501
 
@@ -143,8 +145,15 @@ SCRIPTS = (
         "as c, and the first four messages of the user stream, which tell of that order, are lost",
         (
             _once("answer", status=503, code=-1000, message=_UNKNOWN, executed=True),
-            {"fault": "lose_message", "stream": "user", "count": 4},
+            _SILENT,
         ),
+        60,
+    ),
+    Script(
+        "l",
+        "no answer, query lag, stream silent",
+        "as g, and the same four messages are lost",
+        (_once("drop_reply"), _once("hide_order", delay="8s"), _SILENT),
         60,
     ),
 )

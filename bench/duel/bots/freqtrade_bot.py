@@ -18,6 +18,7 @@ from bench.setup import Peer
 PEER = Peer("freqtrade", ("freqtrade==2026.9",), python="3.11")
 STRATEGIES = HERE / "freqtrade_strategy.py"
 _DECIDED = re.compile(r"signal found: about create a new trade|Exit for \S+ detected")
+_CREATED = re.compile(r"- Order (\d+) was created")
 _OVER = ("closed", "canceled", "expired", "rejected")
 
 
@@ -99,7 +100,8 @@ class FreqtradeBot(Bot):
         }
 
     def believed(self) -> Books:
-        decisions = len(_DECIDED.findall(self.log()))
+        log = self.log()
+        decisions = len(_DECIDED.findall(log))
         path = self.stage.folder / "trades.sqlite"
         if not path.exists():
             return Books(decisions=decisions)
@@ -118,4 +120,9 @@ class FreqtradeBot(Bot):
             size = Decimal(str(filled or 0))
             positions[pair.partition("/")[0]] += size if side == "buy" else -size
             orders.append(Order(frozenset({name}), bool(is_open) and status not in _OVER))
+        # Rows of an entry that was canceled before any fill are removed; its log still names it.
+        kept = {name for name, *_ in rows}
+        orders += [
+            Order(frozenset({name}), is_open=False) for name in set(_CREATED.findall(log)) - kept
+        ]
         return Books(tuple(orders), positions, decisions)

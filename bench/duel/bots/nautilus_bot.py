@@ -57,5 +57,5 @@ class NautilusBot(Bot):
 class NautilusCheckingBot(NautilusBot):
     """The same with the check of open orders that its documentation recommends, every 10 s."""
 
-    name = "nautilus, checks on"
+    name = "nautilus-checks"
     checks_open_orders = True
