@@ -133,9 +133,9 @@ class Strategy(Parametrized):
         """Called once, before the first event."""
 
     def on_past(self, bars: Sequence[Bar]) -> None:
-        """Called live with closed bars of before the first ``on_bar``; only for looking back.
+        """Called live, where a run looks back, with closed bars of before the first ``on_bar``.
 
-        They are of one instrument and step, oldest first. Nothing may be placed.
+        They are of one instrument and step, oldest first. Nothing may be placed on them.
         """
 
     def on_bar(self, bar: Bar) -> Any:
