@@ -139,6 +139,13 @@ def test_after_a_kill_the_same_command_recovers_on_the_same_exchange(tmp_path: P
     assert "RECOVERED" in said
     assert "Books        equal to the unit" in said
     assert not is_alive(pid)
+    killed, ended = sorted(tmp_path.glob("live/demo/*/sessions/*/report.html"))
+    page = killed.read_text(encoding="utf-8")
+    assert "killed: the process ended without a word" in page
+    assert re.search(r"[1-9][0-9]* fills? of [1-9]", page), page[:3_000]
+    assert "killed: the process" not in ended.read_text(encoding="utf-8")
+    told = (ended.parent / "events.jsonl").read_text(encoding="utf-8")
+    assert "REPORT_OF_KILLED" in told and killed.parent.name in told
 
 
 def test_a_second_one_beside_it_is_refused(tmp_path: Path) -> None:

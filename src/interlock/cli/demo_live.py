@@ -17,7 +17,7 @@ from interlock.cli import summary
 from interlock.cli.demo_books import compare
 from interlock.cli.demo_exchange import ACCOUNT, DemoPlan, Exchange, ask
 from interlock.cli.demo_faults import Stage, Story
-from interlock.cli.live_run import tell_summary
+from interlock.cli.live_run import report_left, tell_summary
 from interlock.config import Secrets
 from interlock.live.report import Comparison, ended_of, write
 from interlock.live.session import Session
@@ -80,6 +80,7 @@ class Show:
     async def _guide(self, screens: ExitStack) -> None:
         """From the moment the engine trades: the screen, the faults, the end."""
         await self._session.ready.wait()
+        await report_left(self._session)
         self._display = screens.enter_context(Display(self._console))
         seconds = self._plan.seconds
         ts_end = self._clock.now_ns() + int(seconds * 1e9) if seconds else 0

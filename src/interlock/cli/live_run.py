@@ -15,10 +15,11 @@ from interlock.adapters.connecting import Refusal
 from interlock.adapters.system import SystemClock
 from interlock.cli import summary
 from interlock.live.control import NAME
-from interlock.live.report import Ended, ended_of, summary_lines, write
+from interlock.live.report import Ended, begin, ended_of, summary_lines, write, write_left
 from interlock.live.session import Session
 from interlock.ports import LedgerFault
 from interlock.runtime.settings import SECOND, Settings
+from interlock.runtime.values import Notice
 from interlock.wiring import (
     StrategyChoice,
     VenueChoice,
@@ -120,6 +121,23 @@ async def _tell_ready(session: Session, folder: Path, *, as_json: bool) -> None:
             "rows": started.recovered.rows if started else 0,
         }
         click.echo(msgspec.json.encode(ready).decode())
+    await report_left(session)
+
+
+async def report_left(session: Session) -> None:
+    """Write the report of the session before, if it was killed; a failure is told and no more."""
+    name, level = "REPORT_OF_KILLED", "INFO"
+    try:
+        left = begin(session)
+        if left is None:
+            return
+        # In a thread: a long session has many rows, and this one trades meanwhile.
+        page = await asyncio.get_running_loop().run_in_executor(None, write_left, left)
+        text = str(summary.near(page))
+    except (LedgerFault, OSError, msgspec.MsgspecError) as error:
+        name, level, text = "REPORT_NOT_WRITTEN", "WARNING", str(error)
+    ts = session.clock.now_ns()
+    session.note(Notice(ts_event=ts, name=name, level=level, text=text))
 
 
 async def _stop_after(session: Session, seconds: float) -> None:

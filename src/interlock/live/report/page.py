@@ -114,7 +114,7 @@ def cards(ended: Ended) -> list[Card]:
     status, tally = ended.status, ended.tally
     currency = status.currency
     known = [item.equity for item in ended.record.samples if item.equity is not None]
-    change = (known[-1] - known[0]) / MONEY_SCALE if len(known) > 1 else 0.0
+    change = (known[-1] - known[0]) / MONEY_SCALE if len(known) > 1 else None
     notional = sum(item.notional for item in tally.turnover.values())
     slippage = sum(item.slippage for item in tally.turnover.values())
     referenced = sum(item.referenced for item in tally.turnover.values())
@@ -125,10 +125,10 @@ def cards(ended: Ended) -> list[Card]:
         Card("Equity", grouped(status.equity), currency, "at the end"),
         Card(
             "Change",
-            f"{change:+,.2f}".replace("-", text.MINUS),
+            text.NONE if change is None else f"{change:+,.2f}".replace("-", text.MINUS),
             currency,
-            "since the start of the session",
-            "good" if change > 0 else "bad" if change < 0 else "plain",
+            "since the start of the session" if known else "nothing was sampled",
+            _tone(change or 0.0),
         ),
         Card("Orders", f"{tally.intents:,}", "", _ends(tally)),
         Card("Fills", f"{tally.total_fills:,}", "", _makers(tally)),
@@ -149,6 +149,10 @@ def cards(ended: Ended) -> list[Card]:
             "bad" if tally.differences else "good",
         ),
     ]
+
+
+def _tone(change: float) -> str:
+    return "good" if change > 0 else "bad" if change < 0 else "plain"
 
 
 def _ends(tally: Tally) -> str:
