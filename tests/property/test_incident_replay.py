@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.incidents.account import Account
+from interlock.incidents.changes import IN_FLIGHT
+from interlock.incidents.decisions import Kind
 from interlock.incidents.replay import Outcome, Replay
 from interlock.kernel import snapshot
 from interlock.kernel.state import Limits
@@ -95,3 +97,15 @@ def test_without_a_change_nothing_differs_with_what_is_known(seed: int) -> None:
     assert before.is_equal
     assert again.differences == []
     assert again.replayed == before.replayed
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_without_the_lock_exactly_what_waited_would_have_left(seed: int) -> None:
+    run = Run(seed, faults=NONE)
+    _, before = run.replayed()
+    _, outcome = run.replayed(known=before.known, lets_out=frozenset({IN_FLIGHT}))
+    waited = [row.seq for row in run.rows if b"DECISION_IN_FLIGHT" in row.row.body]
+    pairs = [(found.then, found.now) for found in outcome.differences]
+    assert [then.row for then, _ in pairs if then is not None] == waited
+    assert all(now is not None and now.kind is Kind.PLACE for _, now in pairs)
+    assert outcome.same.get(Kind.PLACE, 0) == before.same.get(Kind.PLACE, 0)

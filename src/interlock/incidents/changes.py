@@ -20,6 +20,9 @@ from interlock.strategy.api import TargetStrategy
 
 _LIMITS, _SETTINGS = "limits.", "settings."
 _OFF = ("none", "off")
+_LOCKS = "symbol_locks"
+# The gate's code for an order that waits for the one before it on its instrument.
+IN_FLIGHT = "DECISION_IN_FLIGHT"
 # Decimal places of a limit that is given in whole units; the others are integers as they are.
 _EXPONENTS = {
     "order_notional_max": MONEY_EXPONENT,
@@ -29,10 +32,14 @@ _EXPONENTS = {
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters by member, limits, and the cash of each strategy in money units or None."""
+    """Parameters by member, limits, and the cash of each strategy in money units or None.
+
+    ``lets_out`` are codes of the live core's refusals that a changed setting lifts.
+    """
 
     parameters: dict[str, dict[str, Any]]
     limits: Limits
+    lets_out: frozenset[str] = frozenset()
     cash: int | None = None
     has_code: bool = False
 
@@ -40,11 +47,11 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 def parse_changes(incident: Incident, codes: Sequence[Code], texts: Sequence[str]) -> Changes:
     """Changes from ``NAME=VALUE`` texts; raises IncidentError, ParameterError, UnitError.
 
-    NAME is a parameter (``size`` or ``Member.size``), ``limits.FIELD`` or ``cash``. Money and
-    ratios are whole units with decimals, ``none`` switches a limit off.
+    NAME is a parameter (``size`` or ``Member.size``), ``limits.FIELD``, ``cash`` or
+    ``symbol_locks``. Money and ratios are whole units with decimals, ``none`` switches a limit off.
     """
     assignments: dict[str, list[str]] = {code.terms.name: [] for code in codes}
-    limits, cash = incident.terms.limits, None
+    limits, cash, lets_out = incident.terms.limits, None, frozenset[str]()
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name or not value:
@@ -54,7 +61,7 @@ def parse_changes(incident: Incident, codes: Sequence[Code], texts: Sequence[str
         elif name == "cash" and not _is_parameter(codes, name):
             cash = _cash(incident, value)
         elif name.startswith(_SETTINGS) or name in Settings.__struct_fields__:
-            _refuse_setting(codes, name)
+            lets_out = _setting(incident, codes, name.removeprefix(_SETTINGS), value)
         else:
             member, parameter = _place(codes, name)
             assignments[member].append(f"{parameter}={value}")
@@ -64,6 +71,7 @@ def parse_changes(incident: Incident, codes: Sequence[Code], texts: Sequence[str
     return Changes(
         parameters=parameters,
         limits=limits,
+        lets_out=lets_out,
         cash=cash,
         has_code=not all(code.is_sealed for code in codes),
     )
@@ -136,7 +144,17 @@ def _cash(incident: Incident, value: str) -> int:
     return int(value) * int(MONEY_SCALE)
 
 
-def _refuse_setting(codes: Sequence[Code], name: str) -> None:
+def _setting(incident: Incident, codes: Sequence[Code], name: str, value: str) -> frozenset[str]:
+    """What a changed setting lets out. Of most a replay cannot tell."""
+    if name == _LOCKS:
+        if value.lower() == "false":
+            return frozenset({IN_FLIGHT})
+        if incident.terms.settings.symbol_locks and value.lower() == "true":
+            return frozenset()
+        raise IncidentError(
+            f"{name}={value}: a replay can lift the lock (false), not add one: what an order would "
+            "have waited for is not in the record"
+        )
     raise IncidentError(
         f"{name} works on the venue's answers and on time, which a replay takes from the record: "
         f"changing it would change nothing here. What can be changed: {_known(codes)}"
@@ -172,4 +190,4 @@ def _place(codes: Sequence[Code], name: str) -> tuple[str, str]:
 def _known(codes: Sequence[Code]) -> str:
     parameters = [key for code in codes for key in code.kind.parameters]
     limits = [f"{_LIMITS}{field}" for field in Limits.__struct_fields__]
-    return ", ".join([*parameters, *limits, "cash"])
+    return ", ".join([*parameters, *limits, _LOCKS, "cash"])

@@ -88,14 +88,23 @@ class Outcome(msgspec.Struct, kw_only=True):
 class Replay:
     """Runs once over rows and market. Rows before ``judged`` only rebuild the state.
 
-    ``known`` is what the unchanged replay found; without it this is that replay.
+    ``known`` is what the unchanged replay found; without it this is that replay. ``lets_out`` are
+    codes of refusals that the live core would not make.
     """
 
-    def __init__(self, account: Account, *, judged: int = 1, known: Known | None = None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        judged: int = 1,
+        known: Known | None = None,
+        lets_out: frozenset[str] = frozenset(),
+    ) -> None:
         self.account = account
         self.outcome = Outcome()
         self._judged = judged
         self._known = known
+        self._lets_out = lets_out
         self._then, self._now = Journal(), Journal()
         self._has_parted = False
         self._cancels: list[int] = []
@@ -204,6 +213,8 @@ class Replay:
         if then.kind is Kind.AMEND:
             return self.account.amended(wish)
         if then.kind is Kind.HELD and wish.decision.kind is Kind.PLACE:
+            if then.text.partition(":")[0] in self._lets_out:
+                return wish.decision
             return msgspec.structs.replace(wish.decision, kind=Kind.HELD)
         return wish.decision
 

@@ -102,7 +102,8 @@ def _run(
     if changes is not None and incident.snapshot is not None:
         said = impose(recovered.state, found, changes)
     account = Account(recovered, setup.settings)
-    ran = Replay(account, judged=incident.manifest.judged, known=known)
+    lets_out = changes.lets_out if changes is not None else frozenset[str]()
+    ran = Replay(account, judged=incident.manifest.judged, known=known, lets_out=lets_out)
     return ran.run(incident.rows, incident.tape), said
 
 

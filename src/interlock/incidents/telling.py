@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def contents_lines(found: Incident, path: Path) -> Iterator[str]:
     yield f"{'Run':<12} account {manifest.account}, {manifest.mode}, start {_epochs(found)}"
     since = f" (asked for from {manifest.asked} on)" if manifest.asked > manifest.first else ""
     yield f"{'Rows':<12} {manifest.first} to {manifest.last}{since}, the chain holds"
+    yield f"{'':<12} {_kinds(found)}"
     yield f"{'Time':<12} {iso(manifest.ts_first)} to {iso(manifest.ts_last)}"
     kept = f"snapshot of row {manifest.first - 1}" if manifest.has_snapshot else "the first row"
     yield f"{'From':<12} {kept}"
@@ -183,6 +185,12 @@ def _epochs(found: Incident) -> str:
 
 def _instruments(found: Incident) -> str:
     return ", ".join(item.id for item in found.terms.instruments)
+
+
+def _kinds(found: Incident) -> str:
+    """How many rows of each kind, the most frequent first."""
+    counts = Counter(stored.row.kind for stored in found.rows)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
 
 
 def _limits(found: Incident) -> str:

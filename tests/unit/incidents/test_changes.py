@@ -165,7 +165,8 @@ def test_an_error_of_the_record_is_reproduced_and_a_fix_has_none(tmp_path: Path)
         ("limits.window_ns=0", "must not be below zero"),
         ("cash=lots", "must be a whole number of USDT"),
         ("attempt_ns=5", "which a replay takes from the record"),
-        ("settings.symbol_locks=false", "which a replay takes from the record"),
+        ("settings.answer_ns=5", "which a replay takes from the record"),
+        ("symbol_locks=perhaps", "a replay can lift the lock"),
     ],
 )
 def test_a_change_that_cannot_be_made_is_refused(whole: Incident, change: str, said: str) -> None:
