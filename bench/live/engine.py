@@ -21,6 +21,7 @@ import msgspec
 import uvloop
 
 from bench.live.floors import quantiles
+from bench.live.stages import Stages
 from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys
 from interlock.adapters.signing import HmacSigner
 from interlock.adapters.system import SystemClock
@@ -86,8 +87,9 @@ class Turns(Strategy):
 class Meter:
     """Lag of the loop, memory, and how long each kind of step took."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, stages: Stages) -> None:
         self.driver = driver
+        self.stages = stages
         self.lags: list[int] = []
         self.rss: list[int] = []
         self.steps: dict[str, list[int]] = {}
@@ -103,6 +105,7 @@ class Meter:
         return found
 
     def _timed(self, event: Any, ts: int) -> Any:
+        self.stages.taken(ts)
         started = time.thread_time_ns()
         outputs = self._take(event, ts)
         if self.is_on:
@@ -135,6 +138,7 @@ class Meter:
             "loop_lag_ms": quantiles(self.lags),
             "tick_to_send_ms": quantiles(list(lags.sent)),
             "commit_ms": quantiles(list(lags.committed)),
+            **self.stages.figures(),
             "step_cpu_us": {name: _microseconds(took) for name, took in sorted(self.steps.items())},
             "refusals": gate.refusals,
             "fault": str(self.driver.fault or ""),
@@ -154,8 +158,6 @@ def resident() -> int:
 
 async def main(job: Job) -> dict[str, Any]:
     """Warm up, measure, leave."""
-    if job.switch_interval_s:
-        sys.setswitchinterval(job.switch_interval_s)
     clock = SystemClock()
     venue = BinanceVenue(
         Endpoints(job.url, job.url.replace("http", "ws")),
@@ -174,23 +176,28 @@ async def main(job: Job) -> dict[str, Any]:
         rate=Rate(weight=10**7),
     )
     counts: Counter[str] = Counter()
+    stages = Stages()
     started = await start(
-        plan, venue, clock,
+        plan, venue, clock, around=stages.around,
         told=lambda fact: counts.update([getattr(fact, "name", type(fact).__name__)]),
     )  # fmt: skip
     driver = started.driver
-    meter = Meter(driver)
+    meter = Meter(driver, stages)
     running = asyncio.create_task(driver.run())
+    if job.switch_interval_s:
+        # After the driver has set its own.
+        asyncio.get_running_loop().call_later(1.0, sys.setswitchinterval, job.switch_interval_s)
     side = [asyncio.create_task(meter.follow_lag()), asyncio.create_task(meter.follow_memory())]
     await asyncio.wait([running], timeout=WARM_S)
     gc.collect()
     for kept in (driver.lags.committed, driver.lags.sent, driver.lags.decided):
         kept.clear()
+    stages.begin(driver)
     profile = meter.profile() if job.profile else None
-    before = (driver.inputs, len(driver.engine.desk.registry), time.process_time(), resident())
+    before = (driver.inputs, stages.orders, time.process_time(), resident())
     meter.is_on = True
     await asyncio.wait([running], timeout=job.seconds)
-    after = (driver.inputs, len(driver.engine.desk.registry), time.process_time(), resident())
+    after = (driver.inputs, stages.orders, time.process_time(), resident())
     for task in side:
         task.cancel()
     gc.collect()

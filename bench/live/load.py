@@ -82,6 +82,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--folder", default=None, help="where the ledger lies; its disk counts")
     parser.add_argument("--switch-interval", type=float, default=0.0, help="seconds; 0: Python's")
     parser.add_argument("--profile", default="", help="file for cProfile's figures of the steps")
+    parser.add_argument("--json", action="store_true", help="all figures, for a program")
     return parser
 
 

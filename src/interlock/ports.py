@@ -52,10 +52,20 @@ class Ledger(Protocol):
         """Take rows in, encoded or not; returns the sequence of the last. Not durable yet."""
         ...
 
+    def stage(self) -> None:
+        """Do what the next commit of all that was appended can do without waiting; may do nothing.
+
+        On the appending thread, while no commit is under way. Raises nothing: what is wrong, the
+        commit says.
+        """
+        ...
+
     def commit(self) -> int:
         """Make everything appended durable; returns the last durable sequence. May be slow.
 
-        Raises StaleLease, with nothing written, when a lease it writes under has a later epoch.
+        After ``stage`` that is what was appended before it, and what came since waits for the next
+        commit. Raises StaleLease, with nothing written, when a lease it writes under has a later
+        epoch.
         """
         ...
 
@@ -91,7 +101,10 @@ class Leases(Protocol):
         ...
 
     def renew(self, lease: Lease, *, ts: int, ttl_ns: int) -> Lease | None:
-        """The same epoch for longer, or None when a later epoch exists."""
+        """The same epoch for longer, or None when a later epoch exists.
+
+        A crash of the machine may take a renewal back: its holder is gone with it.
+        """
         ...
 
     def release(self, lease: Lease) -> None: ...
@@ -113,7 +126,7 @@ class Tape(Protocol):
         ...
 
     def flush(self) -> None:
-        """Out of this process, with every commit of the ledger; raises TapeFault."""
+        """Out of this process, before a request leaves that its events led to; raises TapeFault."""
         ...
 
     def read(self, after: int) -> Iterator[tuple[int, Any]]:

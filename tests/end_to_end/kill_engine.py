@@ -229,6 +229,10 @@ class CountedLedger:
         self._points.pass_by("append")
         return self._ledger.append(rows)
 
+    def stage(self) -> None:
+        self._ledger.stage()
+        self._points.pass_by("staged")
+
     def commit(self) -> int:
         self._points.pass_by("before a commit")
         last = self._ledger.commit()

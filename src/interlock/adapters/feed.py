@@ -18,6 +18,9 @@ from interlock.adapters.transport import StreamLost, Transport
 from interlock.model.venue import Stream, StreamChanged
 from interlock.ports import Clock, Heard
 
+# Frames of a burst that are taken in one turn of the event loop: orders, answers and timers wait
+# for no more.
+BURST = 16
 BACK_OFF_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 SECOND_NS = 1_000_000_000
 
@@ -126,8 +129,14 @@ class Feed:
         try:
             frames = self._transport.frames(await self._address(), opened=opened)
             async with aclosing(frames):
+                left = BURST
                 async for frame in frames:
                     self.take_frame(frame)
+                    left -= 1
+                    if not left:
+                        # What waits in the socket is not waited for; others have their turn.
+                        left = BURST
+                        await asyncio.sleep(0)
         except (StreamLost, RuntimeError) as error:
             return self._why or str(error)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""One timer that rings when time alone changes something."""
+"""Timers: one that rings when time alone changes something, and rounds that come again."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ class Alarm:
             self.set(self._ts)
         else:
             self._ring(now)
+
+
+class Once:
+    """A call that is due on several occasions and happens on the first."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def call(self) -> None:
+        """Call, unless it has been."""
+        call, self._call = self._call, None
+        if call is not None:
+            call()
 
 
 class Rounds:

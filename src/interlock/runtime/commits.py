@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -10,6 +12,7 @@ from interlock.model.venue import Request
 from interlock.ports import (
     Clock,
     Disk,
+    Ended,
     Leases,
     Ledger,
     LedgerFault,
@@ -20,10 +23,11 @@ from interlock.ports import (
     Timers,
     Venue,
 )
+from interlock.runtime.alarm import Once
 from interlock.runtime.values import Outputs
 
 # Rows that no request waits for go to the disk together: a commit under way makes an order wait.
-LAZY_NS = 10_000_000
+LAZY_NS = 50_000_000
 
 # Requests with the time of the input that asked for each.
 Held = list[tuple[int, Request]]
@@ -65,7 +69,8 @@ class Commits:
 
     def __init__(self, doors: Doors, places: Places, durable: Durable, warn: Warn) -> None:
         self.doors = doors
-        self.took_ns = 0
+        # Of the newest commit; it took 0 where what was released needed none.
+        self.ts_began = self.took_ns = 0
         self.is_busy = False
         self.has_rows = False
         self._places = places
@@ -75,6 +80,7 @@ class Commits:
         self._held: Held = []
         self._kept: Kept | None = None
         self._late: Timer | None = None
+        self._errands: deque[tuple[Callable[[], Any], Ended]] = deque()
 
     def take(self, outputs: Outputs, ts: int) -> None:
         """Append rows and hold back requests; raises LedgerFault."""
@@ -90,6 +96,11 @@ class Commits:
         for request in outputs.requests:
             self._held.append((ts, request))
 
+    def between(self, work: Callable[[], Any], ended: Ended) -> None:
+        """Do a work of the same disk between two commits, then call ``ended``."""
+        self._errands.append((work, ended))
+        self.push(at_once=False)
+
     def keep(self, seq: int, state: bytes) -> None:
         """Let a snapshot be kept after the next commit, which has its row."""
         self._kept = (seq, state)
@@ -98,10 +109,13 @@ class Commits:
         """Begin a commit if something waits for it; let go what waits for none."""
         if self.is_busy:
             return
-        if not self.has_rows:
+        if self._errands:
+            self._run(*self._errands.popleft())
+        elif not self.has_rows:
             # Taken away first: what is released may bring new requests.
             released, self._held = self._held, []
             if released:
+                self.took_ns = 0
                 self._durable(released, None, None)
         elif self._held or self._kept is not None or at_once:
             self._begin()
@@ -129,18 +143,35 @@ class Commits:
         released, self._held = self._held, []
         kept, self._kept = self._kept, None
         self.has_rows, self.is_busy = False, True
+        self.ts_began, upto = self.doors.clock.now_ns(), self._taken
+        flushing = Once(self._flush)
+
+        def ended(found: None, error: Exception | None) -> None:
+            self.is_busy = False
+            self.took_ns = self.doors.clock.now_ns() - self.ts_began
+            flushing.call()
+            self._durable(released, kept, error)
+
+        self.doors.ledger.stage()
+        self._places.commits.start(lambda: self._commit(upto), ended)
+        # While the disk works, and at the latest before anything leaves.
+        self._places.timers.later(0, flushing.call)
+
+    def _run(self, work: Callable[[], Any], ended: Ended) -> None:
+        self.is_busy, self.took_ns = True, 0
+
+        def over(found: Any, error: Exception | None) -> None:
+            self.is_busy = False
+            ended(found, error)
+            self._durable([], None, None)
+
+        self._places.commits.start(work, over)
+
+    def _flush(self) -> None:
         try:
             self.doors.tape.flush()
         except TapeFault as error:
             self._warn("TAPE_FAULT", str(error))
-        started, upto = self.doors.clock.now_ns(), self._taken
-
-        def ended(found: None, error: Exception | None) -> None:
-            self.is_busy = False
-            self.took_ns = self.doors.clock.now_ns() - started
-            self._durable(released, kept, error)
-
-        self._places.commits.start(lambda: self._commit(upto), ended)
 
     def _commit(self, upto: int) -> None:
         """On the disk's side."""

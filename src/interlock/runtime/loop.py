@@ -33,6 +33,8 @@ class Lags(msgspec.Struct, kw_only=True):
     """Durations of the newest inputs and commits, ns."""
 
     decided: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=4096))
+    # From the input to the begin of the commit: another one may be under way.
+    waited: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=4096))
     committed: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=4096))
     sent: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=4096))
 
@@ -152,9 +154,9 @@ class Loop:
         if error is not None:
             self._fail(error)
             return
-        if self._commits.took_ns:
-            self.lags.committed.append(self._commits.took_ns)
-            self._commits.took_ns = 0
+        began, took = self._commits.ts_began, self._commits.took_ns
+        if took:
+            self.lags.committed.append(took)
         for decided, request in requests:
             if self.is_over:
                 return
@@ -165,6 +167,8 @@ class Loop:
             self.doors.venue.request(request)
             if request.ts_deadline and decided:
                 self.lags.sent.append(self.doors.clock.now_ns() - decided)
+                if took:
+                    self.lags.waited.append(began - decided)
         if kept is not None and not self.is_over:
             self._upkeep.save(*kept)
         self._go_on()

@@ -89,7 +89,8 @@ class Upkeep:
                 self._renewed(renewed, error)
             then()
 
-        self._places.commits.start(
+        # The ledger's transaction is open from before its commit on, and keeps leases out.
+        self._commits.between(
             lambda: self._doors.leases.renew(held, ts=ts, ttl_ns=LEASE_TTL_NS), ended
         )
 

@@ -77,6 +77,9 @@ class WorldLedger:
             self._waiting.append(row if isinstance(row, LedgerRow) else encode_row(row))
         return len(self._files.rows) + len(self._waiting)
 
+    def stage(self) -> None:
+        """Nothing can be done before the commit here."""
+
     def commit(self) -> int:
         """Make them durable, as a whole."""
         files = self._files

@@ -63,6 +63,7 @@ class GatedLedger:
         self.commit_fault: LedgerFault | None = None
         self.forgets = 0
         self.tidied = 0
+        self.stages = 0
         self.is_closed = False
 
     def append(self, rows: Iterable[Any]) -> int:
@@ -70,6 +71,9 @@ class GatedLedger:
             raise self.append_fault
         self.taken += rows
         return len(self.taken)
+
+    def stage(self) -> None:
+        self.stages += 1
 
     def commit(self) -> int:
         upto = len(self.taken) - self.forgets

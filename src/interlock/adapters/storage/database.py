@@ -67,7 +67,7 @@ class Database:
         self.url = database_url(where)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.readonly = readonly
-        self._busy_ms = busy_ms
+        self.busy_ms = busy_ms
         self.path = Path(self.url.database or "") if self.is_sqlite else None
         self.name = self.url.render_as_string(hide_password=True)
         self.engine = self._engine()
@@ -128,7 +128,7 @@ class Database:
         if self.is_sqlite:
             options["connect_args"] = {
                 "check_same_thread": False,
-                "timeout": self._busy_ms / 1000,
+                "timeout": self.busy_ms / 1000,
             }
         engine = sqlalchemy.create_engine(url, **options)
         dialect: Any = engine.dialect
@@ -161,7 +161,7 @@ class Database:
         connection.autocommit = True
         # An answer before the rows are on disk would be a lie, whatever the server's default is.
         connection.execute("SET synchronous_commit = on")
-        connection.execute(f"SET lock_timeout = '{self._busy_ms}ms'")
+        connection.execute(f"SET lock_timeout = '{self.busy_ms}ms'")
         if self.readonly:
             connection.execute("SET default_transaction_read_only = on")
         connection.autocommit = False
@@ -210,6 +210,20 @@ def database_url(where: str | Path) -> URL:
 
 
 _FORMS = "name a file, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+
+
+def begin_at_once(database: Database, connection: Any) -> bool:
+    """Open a writing transaction of SQLite; False, at once, when another connection has one."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute(database.begin)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {database.busy_ms}")
+    return True
 
 
 @contextmanager

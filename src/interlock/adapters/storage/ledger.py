@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from interlock.adapters.storage.database import BUSY_MS, Database, transaction
+from interlock.adapters.storage.database import BUSY_MS, Database, begin_at_once, transaction
 from interlock.adapters.storage.migrations import is_unfinished, migrate, require_newest
 from interlock.adapters.storage.projections import Projector
 from interlock.adapters.storage.reading import Head, checked, digest_at, head
@@ -21,6 +21,8 @@ from interlock.ports import Lease, LedgerFault, LedgerFull, StaleLease
 # How many of the last rows are checked before a ledger is written to. Older rows are checked when
 # they are read, so that nothing unchecked reaches a state; all by `interlock ledger verify`.
 TAIL = 10_000
+# What was committed while a log was copied is copied after it.
+_TIDY_PASSES = 3
 
 _INSERT = "INSERT INTO ledger (seq, ts, kind, key, epoch, body, digest) VALUES (?,?,?,?,?,?,?)"
 _MOVE_HEAD = "UPDATE ledger_head SET seq = ?, digest = ? WHERE id = 1 AND seq = ? AND digest = ?"
@@ -51,6 +53,8 @@ class SqlLedger:
         # On PostgreSQL the lease is held until the commit, so that nobody takes it in between.
         self._fence = database.sql(_FENCE) + ("" if database.is_sqlite else " FOR SHARE")
         self._pending: deque[Pair] = deque()
+        # Rows in the open transaction, and the head that they lead to.
+        self._staged: tuple[list[Pair], Head] | None = None
         self._fault: LedgerFault | None = None
         self._connection = database.connect()
         try:
@@ -75,10 +79,34 @@ class SqlLedger:
         self._taken += len(rows)
         return self._taken
 
+    def stage(self) -> None:
+        """Write what was appended into an open transaction, so that a commit only syncs it.
+
+        Threads that take turns cost a commit more than its statements do. Whatever stands in the
+        way (another writer, a fault) is left to ``commit``, which may wait and raises it.
+        """
+        if not (self._pending and self.database.is_sqlite and self._staged is None):
+            return
+        pending = self._take()
+        connection = self._connection
+        try:
+            with self.database.faults("refused a commit"):
+                if not begin_at_once(self.database, connection):
+                    self._pending.extendleft(reversed(pending))
+                    return
+                self._staged = pending, self._write(connection.cursor(), pending)
+        except LedgerFault:
+            self._undo(pending)
+
     def commit(self) -> int:
-        """Write and sync what was appended; returns the last durable sequence."""
+        """Write and sync what was appended; returns the last durable sequence.
+
+        After ``stage`` what was written then; the rest waits for the next commit.
+        """
         self._refuse_after_fault()
-        pending = [self._pending.popleft() for _ in range(len(self._pending))]
+        if self._staged is not None and self._commit_staged():
+            return self._head.seq
+        pending = self._take()
         if pending:
             try:
                 self._head = self._commit(pending)
@@ -100,11 +128,17 @@ class SqlLedger:
         return digest_after(self.database, seq)
 
     def tidy(self) -> None:
-        """Copy SQLite's log into its database, on a connection of its own: commits go on."""
+        """Copy SQLite's log into its database, on a connection of its own: commits go on.
+
+        A log that is copied to its end begins anew, and a commit into it does not grow the file.
+        """
         if not self.database.is_sqlite:
             return
         with self.database.faults("cannot be tidied"), closing(self.database.connect()) as found:
-            found.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            for _ in range(_TIDY_PASSES):
+                copied = found.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if copied[1] == copied[2]:
+                    return
 
     def close(self) -> None:
         """Let go of the database. What was not committed is forgotten."""
@@ -125,16 +159,43 @@ class SqlLedger:
         if self._fault is not None:
             raise self._fault
 
+    def _take(self) -> list[Pair]:
+        return [self._pending.popleft() for _ in range(len(self._pending))]
+
+    def _commit_staged(self) -> bool:
+        """Sync the open transaction; False when it must be written again from its beginning."""
+        assert self._staged is not None
+        (pending, reached), self._staged = self._staged, None
+        try:
+            with self.database.faults("refused a commit"):
+                self._connection.execute("COMMIT")
+        except LedgerFault:
+            self._undo(pending)
+            return False
+        self._head = reached
+        return True
+
+    def _undo(self, pending: list[Pair]) -> None:
+        """Nothing of these rows was kept; they are the next to be written."""
+        with suppress(LedgerFault), self.database.faults("cannot be written"):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        self._pending.extendleft(reversed(pending))
+
     def _commit(self, pending: list[Pair]) -> Head:
         try:
-            return self._write(pending)
+            return self._write_whole(pending)
         except LedgerFull:
             if self._reserve is None or not self._reserve.release():
                 raise
             self.space_is_low = True
-            return self._write(pending)
+            return self._write_whole(pending)
 
-    def _write(self, pending: list[Pair]) -> Head:
+    def _write_whole(self, pending: list[Pair]) -> Head:
+        with self.database.faults("refused a commit"), self._transaction() as cursor:
+            return self._write(cursor, pending)
+
+    def _write(self, cursor: Any, pending: list[Pair]) -> Head:
         seq, digest, epoch = self._head.seq, self._head.digest, self._epoch
         records, batch = [], []
         for row, encoded in pending:
@@ -144,17 +205,15 @@ class SqlLedger:
             records.append(
                 (seq, encoded.ts_event, encoded.kind, encoded.key, epoch, encoded.body, digest)
             )
-        with self.database.faults("refused a commit"), self._transaction() as cursor:
-            self._check_leases(cursor)
-            cursor.execute(self._move_head, (seq, digest, self._head.seq, self._head.digest))
-            if cursor.rowcount != 1:
-                raise LedgerFault(
-                    f"{self.database.name} was written by somebody else after row "
-                    f"{self._head.seq}; one engine writes a ledger: stop the others, then start "
-                    "again"
-                )
-            cursor.executemany(self._insert, records)
-            self._projector.apply(cursor, batch)
+        self._check_leases(cursor)
+        cursor.execute(self._move_head, (seq, digest, self._head.seq, self._head.digest))
+        if cursor.rowcount != 1:
+            raise LedgerFault(
+                f"{self.database.name} was written by somebody else after row "
+                f"{self._head.seq}; one engine writes a ledger: stop the others, then start again"
+            )
+        cursor.executemany(self._insert, records)
+        self._projector.apply(cursor, batch)
         return Head(seq, digest)
 
     def _check_leases(self, cursor: Any) -> None:

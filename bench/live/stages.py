@@ -1,0 +1,118 @@
+"""Where the time of an order goes between its input and its send, stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bench.live.floors import quantiles
+from interlock.live.driver import Driver
+from interlock.ports import Ledger
+from interlock.runtime.commits import Doors
+
+
+class Commit(NamedTuple):
+    """One commit: asked for on the loop, begun and ended on the disk's thread, its CPU there."""
+
+    asked: int
+    began: int
+    ended: int
+    cpu: int
+
+
+class TimedLedger:
+    """A ledger that notes when its commits began and ended; everything else is the ledger's."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.driver: Driver | None = None
+        self.commits: list[Commit] = []
+        self.ts_taken = 0
+        self.orders = 0
+        # From the input to the moment its rows were taken in, of inputs that ask for orders.
+        self.decided: list[int] = []
+        self.staged: list[int] = []
+
+    def append(self, rows: Sequence[Any]) -> int:
+        last = self._ledger.append(rows)
+        kinds = [row.kind for row in rows]
+        self.orders += kinds.count("intent")
+        if "intent" in kinds or "request" in kinds:
+            self.decided.append(time.time_ns() - self.ts_taken)
+        return last
+
+    def stage(self) -> None:
+        began = time.time_ns()
+        self._ledger.stage()
+        self.staged.append(time.time_ns() - began)
+
+    def commit(self) -> int:
+        began, cpu = time.time_ns(), time.thread_time_ns()
+        last = self._ledger.commit()
+        ended = time.time_ns()
+        if self.driver is not None:
+            asked = self.driver._commits.ts_began
+            self.commits.append(Commit(asked, began, ended, time.thread_time_ns() - cpu))
+        return last
+
+    def read(self, after: int = 0) -> Iterator[Any]:
+        return self._ledger.read(after)
+
+    def last(self) -> int:
+        return self._ledger.last()
+
+    def tidy(self) -> None:
+        self._ledger.tidy()
+
+    def close(self) -> None:
+        self._ledger.close()
+
+
+class Stages:
+    """Puts a timed ledger into the doors of a run, and says what it saw."""
+
+    def __init__(self) -> None:
+        self.ledger: TimedLedger | None = None
+
+    def around(self, doors: Doors) -> Doors:
+        """The same doors with a timed ledger."""
+        self.ledger = TimedLedger(doors.ledger)
+        return msgspec.structs.replace(doors, ledger=self.ledger)
+
+    def taken(self, ts: int) -> None:
+        """An input was taken in at ``ts``."""
+        if self.ledger is not None:
+            self.ledger.ts_taken = ts
+
+    def begin(self, driver: Driver) -> None:
+        """Forget what was before."""
+        assert self.ledger is not None
+        self.ledger.driver = driver
+        self.ledger.commits.clear()
+        self.ledger.decided.clear()
+        self.ledger.staged.clear()
+        driver.lags.waited.clear()
+
+    @property
+    def orders(self) -> int:
+        """How many orders had an intent so far."""
+        assert self.ledger is not None
+        return self.ledger.orders
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Milliseconds of each stage: decided and taken in, waited for the commit under way, on
+        the way to the disk's thread, there, its CPU."""
+        ledger = self.ledger
+        assert ledger is not None and ledger.driver is not None
+        commits = ledger.commits
+        return {
+            "decided_ms": quantiles(ledger.decided),
+            "waited_ms": quantiles(list(ledger.driver.lags.waited)),
+            "staged_ms": quantiles(ledger.staged),
+            "to_thread_ms": quantiles([item.began - item.asked for item in commits]),
+            "in_thread_ms": quantiles([item.ended - item.began for item in commits]),
+            "thread_cpu_ms": quantiles([item.cpu for item in commits]),
+        }
