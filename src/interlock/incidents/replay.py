@@ -108,6 +108,8 @@ class Replay:
         self._then, self._now = Journal(), Journal()
         self._has_parted = False
         self._cancels: list[int] = []
+        # Orders whose cancel the record asked for and the replay did not.
+        self._not_asked: set[str] = set()
         self._lost: list[int] = []
         self._starts: list[int] = []
         self._market: list[int] = []
@@ -168,6 +170,7 @@ class Replay:
             # Judged at its request; here it shows that both orders stand alike.
             order = self.account.state.open.get(then.client_order_id)
             is_asked = order is not None and order.status is OrderStatus.PENDING_CANCEL
+            is_asked = is_asked and then.client_order_id not in self._not_asked
             if not is_asked and self._is_lost(seq):
                 self._lost.append(seq)
                 return
@@ -233,6 +236,7 @@ class Replay:
             owner = "" if order is None else order.owner.name
             then = Decision(kind=Kind.CANCEL, row=seq, ts=ts, client_order_id=name, strategy=owner)
             self._count(then, None)
+            self._not_asked.add(name)
             account.mark(name, Change.ASK_CANCEL)
 
     def _held_amendment(self, row: TransitionRow) -> None:

@@ -195,3 +195,27 @@ def test_a_run_without_its_terms_says_what_helps(tmp_path: Path) -> None:
     (tmp_path / "run" / "terms" / "00000001.json").unlink()
     with pytest.raises(TermsError, match="start the engine once more"):
         capture(tmp_path / "run", tmp_path / "x", Window())
+
+
+def test_cancels_that_a_change_no_longer_asks_for_are_counted_once(tmp_path: Path) -> None:
+    patient = SOURCE.replace(
+        "        elif not self.view.open_orders()",
+        "        elif self.view.open_orders():\n"
+        "            if now - self.since > self.hold * SECOND:\n"
+        "                self.cancel(self.entry)\n"
+        "        elif not self.view.open_orders()",
+    ).replace("1, self.size, stop", "1, self.size, entry=quote.bid - 0.2, stop")
+    play(tmp_path / "run", seed=5, source=patient)
+    found = open_incident(capture(tmp_path / "run", tmp_path / "x", Window()).path)
+    asked = replay(found).counts[Kind.CANCEL]
+    assert asked.then == asked.same > 0
+    longer = replay(found, ["hold=60"])
+    assert longer.is_reproduced
+    counts = longer.counts[Kind.CANCEL]
+    assert counts.then == asked.then
+    assert counts.only_then > 0
+    assert longer.first is not None and longer.first.then is not None
+    assert longer.first.then.kind is Kind.CANCEL
+    shorter = replay(found, ["hold=1"])
+    assert shorter.first is not None and shorter.first.now is not None
+    assert (shorter.first.then, shorter.first.now.kind) == (None, Kind.CANCEL)
