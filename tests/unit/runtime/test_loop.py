@@ -189,3 +189,45 @@ def test_two_runs_in_virtual_time_are_one() -> None:
         ]
 
     assert run() == run()
+
+
+def test_the_lease_is_renewed_between_two_commits() -> None:
+    stage = Stage(disk_ns=20 * MS)
+    stage.buy()
+    order = []
+    renew, commit = stage.leases.renew, stage.ledger.commit
+
+    def renewed(lease: Any, *, ts: int, ttl_ns: int) -> Any:
+        order.append("renewed")
+        return renew(lease, ts=ts, ttl_ns=ttl_ns)
+
+    def committed() -> int:
+        order.append("committed")
+        return commit()
+
+    def staged() -> None:
+        order.append("staged")
+
+    stage.leases.renew = renewed  # type: ignore[method-assign]
+    stage.ledger.commit = committed  # type: ignore[method-assign]
+    stage.ledger.stage = staged  # type: ignore[method-assign]
+    stage.pass_by(MS)
+    stage.loop.renew()
+    stage.buy()
+    stage.pass_by(80 * MS)
+    # The first commit was staged already; what a lease needs is not locked when it is renewed.
+    assert order[:4] == ["committed", "renewed", "staged", "committed"]
+    assert len(stage.venue.places()) == 2
+
+
+def test_the_tape_of_an_order_is_out_before_the_order() -> None:
+    stage = Stage(disk_ns=2 * MS)
+    flushed: list[tuple[int, int]] = []
+    stage.tape.flush = lambda: flushed.append(  # type: ignore[method-assign]
+        (len(stage.tape.events), len(stage.venue.places()))
+    )
+    stage.buy()
+    events = len(stage.tape.events)
+    stage.pass_by(10 * MS)
+    assert (events, 0) in flushed
+    assert len(stage.venue.places()) == 1
