@@ -9,6 +9,7 @@ import pytest
 
 from interlock.model.rows import IntentRow, decode_row
 from interlock.model.venue import Answer, Verdict
+from interlock.runtime import closing
 from interlock.runtime.answers import Answers
 from interlock.runtime.fills import Fills
 from interlock.runtime.gate import Gate
@@ -143,6 +144,9 @@ def test_a_snapshot_is_compared_with_what_was_held_when(monkeypatch: pytest.Monk
 
 
 def test_the_switch_is_read_in_the_send_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice: the kernel decides nothing against it, and the gate lets nothing out."""
+    assert not _halted_finds()
+    monkeypatch.setattr(closing, "_switch", lambda state, row: None)
     assert not _halted_finds()
     monkeypatch.setattr(Gate, "closed", lambda self, instrument, strategy: None)
     assert _halted_finds()

@@ -180,6 +180,8 @@ def _check_new_risk(
     state: State, slot: InstrumentSlot, order: Order, *, amends: bool
 ) -> Denial | None:
     spec = order.spec
+    if state.shut and (denial := _check_switches(state, order)) is not None:
+        return denial
     if slot.unknown:
         text = f"{slot.unknown} order(s) on {spec.instrument} have an unknown state; wait for proof"
         return Denial(DenialCode.ORDER_UNKNOWN, slot.unknown, 0, text)
@@ -194,6 +196,13 @@ def _check_new_risk(
         or _check_funds(state, slot, spec, price)
         or _check_protection(order)
     )
+
+
+def _check_switches(state: State, order: Order) -> Denial | None:
+    for scope in ("", order.spec.instrument, order.owner.name):
+        if scope in state.shut:
+            return Denial(DenialCode.SHUT, 0, 0, f"{scope or 'the engine'} is {state.shut[scope]}")
+    return None
 
 
 def _check_size(state: State, slot: InstrumentSlot, notional: int) -> Denial | None:

@@ -92,19 +92,30 @@ def deny(state: State, order: Order, denial: Denial) -> None:
     order.status = OrderStatus.DENIED
     owner = order.owner
     owner.orders.pop(order.ref, None)
+    _tell_denial(state, order, denial, denial.text)
+    drop_children(owner, order.ref)
+
+
+def _tell_denial(state: State, order: Order, denial: Denial, text: str) -> None:
+    """A fact; what a switch refuses is told once by strategy and instrument, and then counted."""
+    if denial.code is DenialCode.SHUT:
+        key = f"{order.owner.name} {order.spec.instrument}"
+        if key in state.refused:
+            state.refused[key] += 1
+            return
+        state.refused[key] = 0
     state.facts.append(
         OrderDenied(
             state.ts_event,
-            owner.name,
+            order.owner.name,
             order.client_order_id,
             order.spec,
             denial.code,
             denial.value,
             denial.limit,
-            denial.text,
+            text,
         )
     )
-    drop_children(owner, order.ref)
 
 
 def drop_children(owner: StrategySlot, ref: int) -> None:
@@ -152,7 +163,7 @@ def amend(state: State, owner: StrategySlot, change: Amend) -> None:
     wanted = _changed(order.spec, change.quantity, change.price, change.trigger)
     denial = approve_amendment(state, order, wanted)
     if denial is not None:
-        _refuse_amend(state, order, denial)
+        _tell_denial(state, order, denial, f"amendment refused, the order stands: {denial.text}")
         return
     moved = TRANSITIONS[order.status].get(Change.ASK_UPDATE)
     if moved is None:
@@ -166,21 +177,6 @@ def amend(state: State, owner: StrategySlot, change: Amend) -> None:
             change.quantity,
             change.price,
             change.trigger,
-        )
-    )
-
-
-def _refuse_amend(state: State, order: Order, verdict: Denial) -> None:
-    state.facts.append(
-        OrderDenied(
-            state.ts_event,
-            order.owner.name,
-            order.client_order_id,
-            order.spec,
-            verdict.code,
-            verdict.value,
-            verdict.limit,
-            f"amendment refused, the order stands: {verdict.text}",
         )
     )
 

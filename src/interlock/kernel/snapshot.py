@@ -20,7 +20,7 @@ from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.order import OrderSpec, OrderStatus
 from interlock.strategy.intents import Target
 
-VERSION = 1
+VERSION = 2
 _KEPT_OUT = ("view", "_outbox")
 
 
@@ -99,6 +99,8 @@ class StateDump(msgspec.Struct, array_like=True):
     closed: list[OrderDump]
     order_times: list[int]
     strategies: list[StrategyDump]
+    shut: dict[str, str]
+    refused: dict[str, int]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -119,6 +121,8 @@ def dump(state: State) -> bytes:
             [dump_order(order) for order in state.closed.values()],
             list(state.order_times),
             [_strategy(owner) for owner in state.strategies.values()],
+            state.shut,
+            state.refused,
         )
     )
 
@@ -133,6 +137,7 @@ def load(state: State, data: bytes) -> None:
         raise SnapshotError(f"snapshot version {kept.version} is not {VERSION}; replay the ledger")
     state.seq, state.ts_event, state.wallet = kept.seq, kept.ts_event, kept.wallet
     state.balances = dict(kept.balances)
+    state.shut, state.refused = dict(kept.shut), dict(kept.refused)
     state.order_times.extend(kept.order_times)
     for slot in kept.slots:
         if slot.instrument in state.instruments:

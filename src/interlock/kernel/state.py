@@ -248,7 +248,9 @@ class State:
         "limits",
         "open",
         "order_times",
+        "refused",
         "seq",
+        "shut",
         "strategies",
         "totals",
         "ts_event",
@@ -272,6 +274,10 @@ class State:
         self.effects: list[Effect] = []
         self.facts: list[Fact] = []
         self.totals: Totals | None = None
+        # Scopes ("" is everything, else an instrument or strategy) that take no new risk, and why;
+        # what was refused for it after the first time, by strategy and instrument.
+        self.shut: dict[str, str] = {}
+        self.refused: dict[str, int] = {}
 
     def keep_totals(self) -> None:
         """Keep totals from here on; who changes a mark says so to its slot."""

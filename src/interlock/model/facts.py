@@ -29,6 +29,7 @@ class DenialCode(StrEnum):
     OPEN_ORDERS = "OPEN_ORDERS"
     ORDER_UNKNOWN = "ORDER_UNKNOWN"
     PROTECTION_MISSING = "PROTECTION_MISSING"
+    SHUT = "SHUT"
 
 
 class OrderDenied(msgspec.Struct, frozen=True, array_like=True, tag="denied", gc=False):

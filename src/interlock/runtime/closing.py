@@ -10,13 +10,26 @@ from __future__ import annotations
 from interlock.kernel.exits import protects
 from interlock.kernel.snapshot import dump_order, load_order
 from interlock.kernel.state import Order, State
-from interlock.model.rows import AnswerRow, AnyRow, FillRow, IntentRow, RequestRow, TransitionRow
+from interlock.model.rows import (
+    AnswerRow,
+    AnyRow,
+    EventRow,
+    FillRow,
+    IntentRow,
+    RequestRow,
+    StateRow,
+    TransitionRow,
+)
 from interlock.runtime.archive import Closed
 from interlock.runtime.books import Books
 from interlock.runtime.settings import MINUTE, Settings
 
 # Orders that one row packs at most: the work is spread over the rows that bring new ones.
 PACKED_MAX = 4
+# States of a scope in which no new risk is taken.
+SHUT = frozenset({"started", "paused", "halted", "stopping", "stopped", "emergency", "flat"})
+# How often a strategy was refused for that since the row before, its subject "strategy instrument".
+HELD_BACK = "ORDERS_HELD_BACK"
 CLEAN_EVERY_NS = MINUTE
 
 
@@ -25,11 +38,24 @@ def fold(state: State, books: Books, row: AnyRow, settings: Settings) -> None:
     if isinstance(row, _NAMING) and row.key not in books.tracks:
         _unpack(state, books, row.key, row.ts_event)
     books.apply(row)
+    if isinstance(row, StateRow):
+        _switch(state, row)
+    elif isinstance(row, EventRow) and row.name == HELD_BACK:
+        state.refused[row.subject] = 0
     if books.closing and not isinstance(row, _WAITED_FOR):
         _pack(state, books, books.ts_last - settings.whole_ns)
     if books.ts_last >= books.ts_clean and not isinstance(row, _WAITED_FOR):
         books.ts_clean = books.ts_last + CLEAN_EVERY_NS
         books.clean(books.ts_last - settings.late_fill_ns)
+
+
+def _switch(state: State, row: StateRow) -> None:
+    """The kernel refuses new risk where the last row of a scope says so; it tells so anew."""
+    state.refused.clear()
+    if row.state in SHUT:
+        state.shut[row.scope] = f"{row.state}: {row.reason}" if row.reason else row.state
+    else:
+        state.shut.pop(row.scope, None)
 
 
 def order_of(state: State, books: Books, client_order_id: str) -> Order | None:

@@ -25,6 +25,7 @@ from interlock.model.events import (
     Report,
     UpdateRejected,
 )
+from interlock.model.facts import DenialCode
 from interlock.model.order import TRANSITIONS, OrderStatus
 from interlock.model.rows import (
     AdjustmentRow,
@@ -38,7 +39,7 @@ from interlock.model.rows import (
     encode_row,
 )
 from interlock.runtime.books import Books
-from interlock.runtime.closing import fold, order_of
+from interlock.runtime.closing import HELD_BACK, fold, order_of
 from interlock.runtime.ids import prefix, seal, strategy_number
 from interlock.runtime.settings import Settings
 from interlock.runtime.tracks import Track
@@ -76,6 +77,8 @@ class Desk:
     # What an input leaves behind.
     def write(self, row: AnyRow) -> None:
         """Remember a row: in the books now, in the ledger before anything leaves."""
+        if isinstance(row, StateRow):
+            self.count_refused()
         fold(self.state, self.books, row, self.settings)
         self.out.rows.append(encode_row(row))
         self.ledger_seq += 1
@@ -88,6 +91,15 @@ class Desk:
                 ts_event=self.ts, name=name, level=level, subject=subject, text=text, fields=more
             )
         )
+
+    def count_refused(self) -> None:
+        """Write how often a switch refused new risk since it was last written."""
+        shut = ", ".join(
+            sorted(f"{scope or 'engine'} {text}" for scope, text in self.state.shut.items())
+        )
+        for key, count in list(self.state.refused.items()):
+            if count:
+                self.record(HELD_BACK, key, shut, code=DenialCode.SHUT, count=count)
 
     def record(self, name: str, subject: str = "", text: str = "", **more: Any) -> None:
         """A notice that the ledger keeps too."""

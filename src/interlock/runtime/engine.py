@@ -229,10 +229,11 @@ class Engine:
         self._held.clear()
 
     def _clean(self) -> None:
-        """Forget claims about orders that are packed."""
+        """Forget claims about orders that are packed; write what was refused meanwhile."""
         if self.desk.ts >= self._ts_clean:
             self._ts_clean = self.desk.ts + CLEAN_EVERY_NS
             self.evidence.forget()
+            self.desk.count_refused()
 
     def _next(self) -> int:
         parts: list[Any] = [self.asks]

@@ -16,12 +16,10 @@ from interlock.model.venue import AmendRequest, PlaceRequest, Request
 from interlock.ports import Lease
 from interlock.runtime.asks import Asks
 from interlock.runtime.budget import Lane
+from interlock.runtime.closing import SHUT
 from interlock.runtime.desk import Desk
 from interlock.runtime.flow import Flow
 from interlock.runtime.freshness import Freshness
-
-# States of a scope in which no new risk is taken.
-CLOSED = frozenset({"started", "paused", "halted", "stopping", "stopped", "emergency", "flat"})
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -120,7 +118,7 @@ class Gate:
         """Whether a switch of the engine, the instrument or the strategy keeps new risk out."""
         for scope in ("", instrument, strategy):
             state, reason = self.desk.books.switches.get(scope, ("", ""))
-            if state in CLOSED:
+            if state in SHUT:
                 return Refusal(state.upper(), f"{scope or 'the engine'} is {state}: {reason}")
         return None
 

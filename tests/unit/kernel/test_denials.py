@@ -57,6 +57,10 @@ def protected(desk: Desk) -> None:
     desk.told = told
 
 
+def shut(desk: Desk) -> None:
+    desk.state.shut["A"] = "paused: the operator is at lunch"
+
+
 class Refused(NamedTuple):
     """What is asked for after a beginning, and the code, value and limit of the answer."""
 
@@ -113,6 +117,7 @@ REFUSED = [
     Refused(C.OPEN_ORDERS, 1, 1, buy(ref=2), resting, Limits(open_orders_max=1)),
     Refused(C.ORDER_UNKNOWN, 1, 0, buy(ref=2), doubted),
     Refused(C.PROTECTION_MISSING, 1_000, 0, buy(), protected),
+    Refused(C.SHUT, 0, 0, buy(), shut),
 ]
 
 
@@ -131,3 +136,19 @@ def test_a_refusal_tells_its_code_and_numbers(case: Refused) -> None:
 
 def test_every_code_has_a_case() -> None:
     assert {case.code for case in REFUSED} == set(DenialCode)
+
+
+def test_a_switch_tells_once_and_counts_and_lets_exits_pass() -> None:
+    for scope in ("", BTC, "A"):
+        desk = Desk(limits=FREE)
+        holding(desk)
+        desk.state.shut[scope] = "paused: lunch"
+        for ref in range(2, 7):
+            assert desk.wants(buy(ref=ref)) == []
+        (fact,) = desk.facts()
+        assert fact.code is C.SHUT and "paused: lunch" in fact.text
+        assert desk.state.refused == {f"A {BTC}": 4}
+        assert len(desk.wants(Place(9, OrderSpec(BTC, -1, 1_000)))) == 1
+    desk = Desk(limits=FREE)
+    desk.state.shut["ETH.X"] = desk.state.shut["B"] = "paused"
+    assert len(desk.wants(buy())) == 1

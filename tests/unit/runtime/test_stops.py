@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from interlock.kernel import snapshot
+from interlock.model.facts import DenialCode, OrderDenied
 from interlock.model.order import OrderSpec
+from interlock.model.rows import EventRow, FactRow, TransitionRow, decode_row
 from interlock.model.venue import PlaceRequest, PositionsQuery, Verdict
+from interlock.runtime.recovery import recover
 from interlock.runtime.values import Command, LeaseChanged
 from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed, Restless
 from tests.toy_world import NONE, Faults, World
@@ -143,3 +147,43 @@ def test_nothing_leaves_under_a_lost_or_finished_lease() -> None:
     )
     refused = engine.admits(entry, world.ts)
     assert refused is not None
+
+
+def test_what_a_pause_refuses_is_written_once_and_then_counted() -> None:
+    """Two pauses: each tells its first refusal, a count every minute, and one when it ends."""
+    world = World(2, faults=NONE, busy_ns=120 * SECOND, quiet_ns=30 * SECOND)
+    for second, verb in ((20, "pause"), (90, "resume"), (100, "pause")):
+        world.at(T0 + second * SECOND, world.command, verb)
+    world.at(T0 + 90 * SECOND - 1, lambda: setattr(world.truth, "ts_halted", 0))
+    counted: list[dict[str, int]] = []
+
+    def look() -> None:
+        assert world.engine is not None
+        counted.append(dict(world.engine.desk.state.refused))
+
+    world.at(T0 + 90 * SECOND - 1, look)
+    world.run()
+    rows = [decode_row(stored.row) for stored in world.rows]
+    denied = [
+        row
+        for row in rows
+        if isinstance(row, FactRow)
+        and isinstance(row.fact, OrderDenied)
+        and row.fact.code is DenialCode.SHUT
+    ]
+    counts = [
+        (row.ts_event - T0, int(row.fields["count"]))
+        for row in rows
+        if isinstance(row, EventRow) and row.name == "ORDERS_HELD_BACK"
+    ]
+    assert len(denied) == 2
+    assert sum(count for _, count in counts) > 40
+    assert len(counts) <= 5
+    (key,) = counted[0]
+    assert (90 * SECOND, counted[0][key]) in counts
+    assert key == f"toy {BTC.id}"
+    gate = [row for row in rows if isinstance(row, TransitionRow) and row.evidence == "gate"]
+    assert not [row for row in gate if "paused" in row.reason]
+    found = recover(world.setup(), rows=world.rows, tape=world.tape)
+    assert world.engine is not None
+    assert snapshot.dump(found.state) == snapshot.dump(world.engine.desk.state)
