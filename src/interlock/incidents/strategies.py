@@ -34,7 +34,11 @@ class Code(msgspec.Struct, frozen=True):
     def made(self, values: Mapping[str, Any]) -> AnyStrategy:
         """The strategy with the recorded parameters, ``values`` in place of those they name."""
         known = self.kind.parameters
-        recorded = {name: value for name, value in self.terms.parameters.items() if name in known}
+        recorded = {
+            name: float(value) if known[name].type is float else value
+            for name, value in self.terms.parameters.items()
+            if name in known
+        }
         return make(self.kind, {**recorded, **values})
 
     def member(self, values: Mapping[str, Any], capital: int) -> Member:

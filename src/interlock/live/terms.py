@@ -8,6 +8,7 @@ among them. It is written once and never changed; the lease's epoch is its name.
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 import re
 import sys
@@ -34,7 +35,7 @@ class MemberTerms(msgspec.Struct, frozen=True, kw_only=True):
     """A strategy of a run. ``capital`` is in money units, ``step_ns`` the bars of a target in ns.
 
     ``source`` is the text of the module that defines ``kind``; empty where there is no file.
-    ``reference`` is how a person would name it.
+    ``reference`` is how a person would name it. An infinite parameter is its text.
     """
 
     name: str
@@ -152,12 +153,17 @@ def _member(member: Member) -> MemberTerms:
         reference=f"{place}:{kind.__qualname__}",
         module=kind.__module__,
         kind=kind.__qualname__,
-        parameters=subject.parameter_values(),
+        parameters={name: _plain(value) for name, value in subject.parameter_values().items()},
         source=source,
         source_sha256=digest,
         is_target=isinstance(strategy, LiveTarget),
         step_ns=strategy.step_ns if isinstance(strategy, LiveTarget) else 0,
     )
+
+
+def _plain(value: bool | int | float | str) -> bool | int | float | str:
+    """A value as JSON can hold it: an infinite one as its text."""
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
 def _source(kind: type) -> tuple[str, str]:

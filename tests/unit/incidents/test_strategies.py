@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 import traceback
 from typing import Any
@@ -23,9 +24,19 @@ from interlock.research.loading import load_strategy
 from interlock.runtime.books import Books
 from interlock.runtime.recovery import Member, Setup, fresh, pack, recover
 from interlock.runtime.settings import Settings
+from interlock.strategy.api import Strategy
+from interlock.strategy.parameters import param
 from tests.scenario import PERPETUAL
 
 MINUTE = 60 * 10**9
+ENDLESS = """
+import math
+from interlock import Strategy
+from interlock.strategy.parameters import param
+
+class Mine(Strategy):
+    most: float = param(3.0)
+"""
 SCRIPT = """
 from interlock import Strategy
 import sys
@@ -110,6 +121,11 @@ def test_sealed_source_runs_as_a_module_and_leaves_nothing_behind(module: str) -
     assert not [name for name in sys.modules if name.startswith("interlock_incident")]
 
 
+def test_an_infinite_parameter_comes_back() -> None:
+    with codes(terms(member(ENDLESS, parameters={"most": "inf"}))) as (code,):
+        assert code.made({}).parameter_values() == {"most": math.inf}
+
+
 def test_a_byte_order_mark_is_no_difference() -> None:
     digest = hashlib.sha256(SCRIPT.encode("utf-8-sig")).hexdigest()
     with codes(terms(member(source_sha256=digest))) as (code,):
@@ -190,6 +206,10 @@ def test_a_target_takes_its_new_parameters_to_the_window_of_the_snapshot() -> No
     assert wanted == [None, 1_000_000]
 
 
+def alone(strategy: Strategy) -> Setup:
+    return Setup(instruments=[PERPETUAL], members=[Member("one", strategy, 1)], currency="USDT")
+
+
 def bar(number: int, price: int) -> Bar:
     made = Bar.of(PERPETUAL, number * MINUTE, *(price * 100 for _ in range(4)), 1_000)
     made.step_ns = MINUTE
@@ -198,6 +218,11 @@ def bar(number: int, price: int) -> Bar:
 
 def test_terms_say_what_a_start_was_given() -> None:
     kind = load_strategy("pulse").kind
+
+    class Patient(kind):  # type: ignore[misc, valid-type]
+        most: float = param(math.inf)
+
+    assert terms_of(alone(Patient()), 1, 0).members[0].parameters["most"] == "inf"
     setup = Setup(
         instruments=[PERPETUAL],
         members=[Member("Pulse", kind(share=0.5), 10**12)],  # type: ignore[arg-type]
