@@ -55,7 +55,7 @@ class NautilusBot(Bot):
 
 
 class NautilusCheckingBot(NautilusBot):
-    """The same with the check of open orders that its documentation recommends, every 10 s."""
+    """The same with its check of orders against the venue switched on, every 10 s."""
 
     name = "nautilus-checks"
     checks_open_orders = True

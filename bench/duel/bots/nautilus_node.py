@@ -133,7 +133,10 @@ def node_of(given: dict[str, str]) -> TradingNode:
         "base_url_ws": given["ws_url"],
         "instrument_provider": InstrumentProviderConfig(load_all=True),
     }
-    checks = {"open_check_interval_secs": 10.0} if given["checks"] else {}
+    checks: dict[str, Any] = {}
+    if given["checks"]:
+        # Open orders alone do not tell what became of one that is not open any more.
+        checks = {"open_check_interval_secs": 10.0, "open_check_open_only": False}
     node = TradingNode(
         TradingNodeConfig(
             exec_engine=LiveExecEngineConfig(**checks),
