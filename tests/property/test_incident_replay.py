@@ -16,7 +16,8 @@ from interlock.incidents.replay import Outcome, Replay
 from interlock.kernel import snapshot
 from interlock.kernel.state import Limits
 from interlock.runtime.recovery import Setup, recover
-from tests.toy_players import BTC, LOT, Bracketed, Restless
+from interlock.runtime.values import Command
+from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed, Restless
 from tests.toy_world import NONE, World
 
 
@@ -109,3 +110,22 @@ def test_without_the_lock_exactly_what_waited_would_have_left(seed: int) -> None
     assert [then.row for then, _ in pairs if then is not None] == waited
     assert all(now is not None and now.kind is Kind.PLACE for _, now in pairs)
     assert outcome.same.get(Kind.PLACE, 0) == before.same.get(Kind.PLACE, 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_verbs_of_an_operator_are_part_of_the_record(seed: int) -> None:
+    world = World(seed, strategy=Restless if seed % 2 else Bracketed)
+
+    def ask(name: str) -> None:
+        if world.engine is not None:
+            command = Command(ts_event=world.ts, name=name, actor="alice", reason="a drill")
+            world._hear(command, world._life)
+
+    for second, name in ((5, "pause"), (9, "resume"), (14, "halt"), (20, "resume"), (30, "halt")):
+        world.at(T0 + second * SECOND, ask, name)
+    world.run()
+    tape = [entry for entry in world.tape if entry[0] < len(world.rows)]
+    account = Account(recover(world.setup()), world.settings)
+    outcome = Replay(account).run(world.rows, tape)
+    assert any(row.row.kind == "command" for row in world.rows)
+    assert outcome.known.lost or outcome.is_equal, outcome.differences[0]

@@ -140,17 +140,16 @@ def replay_command(
     else:
         for line in verdict_lines(found, verdict, everything=everything):
             click.echo(line)
-    if not verdict.is_reproduced:
+    if verdict.is_reproduced is False:
         sys.exit(1)
 
 
 def _verdict(found: Incident, verdict: Verdict) -> dict[str, Any]:
-    asked = verdict.changed or verdict.unchanged
-    first = verdict.first
+    asked, first, unchanged = verdict.asked, verdict.first, verdict.unchanged
     return {
         "seal": found.seal,
-        "recorded": verdict.unchanged.recorded,
-        "replayed": verdict.unchanged.replayed,
+        "recorded": asked.recorded if unchanged is None else unchanged.recorded,
+        "replayed": None if unchanged is None else unchanged.replayed,
         "is_reproduced": verdict.is_reproduced,
         "with_changes": None if verdict.changed is None else verdict.changed.replayed,
         "first": None if first is None else now_then(found, first),

@@ -34,24 +34,31 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay found. ``counts`` are by kind; ``changed`` is None without changes.
 
-    ``notes`` say what a reader must know to believe it.
+    ``unchanged`` is None where the run's own source is not in the file. ``notes`` say what a reader
+    must know to believe it.
     """
 
-    unchanged: Outcome
+    unchanged: Outcome | None
     changed: Outcome | None
     counts: dict[str, Counts]
     notes: tuple[str, ...]
 
     @property
-    def is_reproduced(self) -> bool:
-        """Whether the unchanged replay decided as the record."""
-        return self.unchanged.is_equal
+    def is_reproduced(self) -> bool | None:
+        """Whether the unchanged replay decided as the record; None where there was none."""
+        return None if self.unchanged is None else self.unchanged.is_equal
+
+    @property
+    def asked(self) -> Outcome:
+        """The replay that was asked for."""
+        found = self.changed or self.unchanged
+        assert found is not None
+        return found
 
     @property
     def first(self) -> Difference | None:
         """Where the replay that was asked for parts from the record."""
-        asked = self.changed or self.unchanged
-        return asked.differences[0] if asked.differences else None
+        return self.asked.differences[0] if self.asked.differences else None
 
 
 def replay(incident: Incident, texts: Sequence[str] = (), strategy: str = "") -> Verdict:
@@ -60,25 +67,25 @@ def replay(incident: Incident, texts: Sequence[str] = (), strategy: str = "") ->
     Raises IncidentError, and what the strategies' own modules raise when they are loaded.
     """
     notes = list(_notes(incident))
-    if strategy and not _is_sealed(incident):
-        # Without its source the run as it was cannot be repeated.
-        unchanged = Outcome()
+    unchanged = None
+    if strategy and not all(member.source for member in incident.terms.members):
         notes.append("the run itself was not replayed: its source is not in the file")
     else:
         with codes(incident.terms) as sealed:
             unchanged = _run(incident, sealed, None, None)[0]
-    if unchanged.known.lost and unchanged.differences:
+    if unchanged is not None and unchanged.known.lost and unchanged.differences:
         notes.append(
             "a crash took market events that the strategies had heard, and what they remembered of "
             "them; capture a window that begins after it"
         )
-    if not texts and not strategy:
+    if unchanged is not None and not texts and not strategy:
         return Verdict(
             unchanged=unchanged, changed=None, counts=_counts(unchanged), notes=tuple(notes)
         )
     with codes(incident.terms, strategy) as found:
         changes = parse_changes(incident, found, texts)
-        changed, said = _run(incident, found, changes, unchanged.known)
+        known = Known() if unchanged is None else unchanged.known
+        changed, said = _run(incident, found, changes, known)
     return Verdict(
         unchanged=unchanged,
         changed=changed,
@@ -105,10 +112,6 @@ def _run(
     lets_out = changes.lets_out if changes is not None else frozenset[str]()
     ran = Replay(account, judged=incident.manifest.judged, known=known, lets_out=lets_out)
     return ran.run(incident.rows, incident.tape), said
-
-
-def _is_sealed(incident: Incident) -> bool:
-    return all(member.source for member in incident.terms.members)
 
 
 def _notes(incident: Incident) -> list[str]:

@@ -61,33 +61,36 @@ def contents_lines(found: Incident, path: Path) -> Iterator[str]:
 
 def verdict_lines(found: Incident, verdict: Verdict, *, everything: bool = False) -> Iterator[str]:
     """What a replay found."""
-    unchanged = verdict.unchanged
-    if unchanged.recorded:
-        yield f"{'Recorded':<12} {unchanged.recorded}"
-        same = "equal" if verdict.is_reproduced else "DIFFERENT"
-        yield f"{'Replayed':<12} {unchanged.replayed}  {same}"
-        yield f"{'':<12} {_sum(unchanged)} decisions as recorded{_unjudged(unchanged)}"
-    if unchanged.differences and verdict.changed is not None:
-        yield from _difference("Differs", found, unchanged.differences[0])
-        yield f"{'':<12} the record itself is not reproduced: what follows mixes both"
-    if verdict.changed is not None:
-        yield f"{'With changes':<12} {verdict.changed.replayed}"
-    asked = verdict.changed or unchanged
+    unchanged, changed = verdict.unchanged, verdict.changed
+    if unchanged is not None:
+        yield from _record_lines(found, unchanged, has_changes=changed is not None)
+    if changed is not None:
+        yield f"{'With changes':<12} {changed.replayed}"
+    asked = verdict.asked
     if asked.differences:
         yield from _difference("First", found, asked.differences[0])
-        shown = asked.differences[1:] if everything else []
-        for difference in shown:
+        for difference in asked.differences[1:] if everything else ():
             yield from _difference("Then", found, difference)
         yield from _counts(verdict.counts)
-    elif verdict.changed is not None:
+    elif changed is not None:
         yield f"{'':<12} nothing would have been decided otherwise in this window"
     for text in asked.faults[:_SHOWN]:
         yield f"{'Raised':<12} {text}"
     for text in verdict.notes:
         yield f"{'Note':<12} {text}"
-    if verdict.changed is not None and asked.differences:
+    if changed is not None and asked.differences:
         yield f"{'Note':<12} executions stay those of the record: orders that only the changed run"
         yield f"{'':<12} wants find no market, and profit cannot be read off this"
+
+
+def _record_lines(found: Incident, unchanged: Outcome, *, has_changes: bool) -> Iterator[str]:
+    yield f"{'Recorded':<12} {unchanged.recorded}"
+    same = "equal" if unchanged.is_equal else "DIFFERENT"
+    yield f"{'Replayed':<12} {unchanged.replayed}  {same}"
+    yield f"{'':<12} {_sum(unchanged)} decisions as recorded{_unjudged(unchanged)}"
+    if unchanged.differences and has_changes:
+        yield from _difference("Differs", found, unchanged.differences[0])
+        yield f"{'':<12} the record itself is not reproduced: what follows mixes both"
 
 
 def now_then(found: Incident, difference: Difference) -> dict[str, Any]:

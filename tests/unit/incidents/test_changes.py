@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from interlock.incidents.capture import Window, capture
@@ -60,6 +61,7 @@ def test_a_changed_size_shows_at_the_first_entry_and_keeps_the_rest(whole: Incid
 def test_the_digest_with_a_change_is_another_and_repeats(whole: Incident) -> None:
     one, two = (replay(whole, ["hold=3"]) for _ in range(2))
     assert one.changed is not None and two.changed is not None
+    assert one.unchanged is not None
     assert one.changed.replayed == two.changed.replayed != one.unchanged.replayed
 
 
@@ -86,7 +88,7 @@ def test_a_limit_denies_what_was_sent(whole: Incident) -> None:
 
 def test_a_change_that_means_nothing_says_so(whole: Incident) -> None:
     verdict = replay(whole, ["limits.open_orders_max=1000", "limits.leverage_max_ratio=1"])
-    assert verdict.changed is not None
+    assert verdict.changed is not None and verdict.unchanged is not None
     assert verdict.changed.replayed == verdict.unchanged.replayed
     assert verdict.first is None
     assert "nothing would have been decided otherwise" in text(whole, verdict)
@@ -219,3 +221,20 @@ def test_cancels_that_a_change_no_longer_asks_for_are_counted_once(tmp_path: Pat
     shorter = replay(found, ["hold=1"])
     assert shorter.first is not None and shorter.first.now is not None
     assert (shorter.first.then, shorter.first.now.kind) == (None, Kind.CANCEL)
+
+
+def test_a_run_without_its_source_is_replayed_with_another_one_only(
+    whole: Incident, tmp_path: Path
+) -> None:
+    bare = msgspec.structs.replace(whole.terms.members[0], source="", source_sha256="")
+    found = msgspec.structs.replace(
+        whole, terms=msgspec.structs.replace(whole.terms, members=(bare,))
+    )
+    with pytest.raises(IncidentError, match="name it with --strategy"):
+        replay(found)
+    same = tmp_path / "same.py"
+    same.write_text(SOURCE)
+    verdict = replay(found, strategy=str(same))
+    assert verdict.is_reproduced is None
+    assert verdict.first is None
+    assert "the run itself was not replayed" in text(found, verdict)
