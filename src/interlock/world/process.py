@@ -169,6 +169,11 @@ class Process:
         self._paused_until = max(self._paused_until, line.ts + length_ns)
         line.at(self._paused_until, self._resume)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it stands still."""
+        return self._paused_until > self.around.timeline.ts
+
     def wake(self) -> None:
         """Whatever let it stand still is over."""
         self._paused_until = min(self._paused_until, self.around.timeline.ts)

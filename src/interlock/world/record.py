@@ -28,8 +28,8 @@ from interlock.sim.venue.values import ConditionalEvent, Event, Fill, Order, Ord
 EXTERNAL = "external"
 FORCED = ("autoclose-", "adl_autoclose", "liquidation")
 
-# What the core itself places to shrink a position.
-EXITS = frozenset({"leave", "protect", "flatten"})
+# Tags of what is placed to shrink a position, by the core or by a strategy that closes.
+EXITS = frozenset({"leave", "protect", "flatten", "close"})
 
 Trade = tuple[str, int]
 
@@ -62,6 +62,8 @@ class Arrival(msgspec.Struct):
     order: Order
     # How many orders of this id the venue took on.
     count: int = 1
+    # Executions of all orders under this id.
+    filled: int = 0
 
 
 class Record:
@@ -100,7 +102,7 @@ class Record:
 
     def _order(self, order: Order, is_new: bool, ts: int) -> None:
         # An order that a conditional became goes on under the conditional's id.
-        name = self._conditionals.get(order.conditional_id, order.client_id)
+        name = self.name_of_order(order)
         if order.is_conditional:
             self._conditionals[order.order_id] = name
         else:
@@ -116,11 +118,18 @@ class Record:
 
     def _fill(self, fill: Fill) -> None:
         self.trades[(fill.symbol, fill.fill_id)] = fill
+        arrival = self.arrivals.get(self.name_of(fill))
+        if arrival is not None:
+            arrival.filled += fill.quantity
         self.untold.setdefault(fill.symbol, {})[fill.fill_id] = fill
 
     def name_of(self, fill: Fill) -> str:
         """The client id of the order that an execution is of; its conditional's for a child."""
         return self._names.get(fill.order_id, fill.client_id)
+
+    def name_of_order(self, order: Order) -> str:
+        """The client id of an order; its conditional's for a child."""
+        return self._conditionals.get(order.conditional_id, order.client_id)
 
     # The rows.
     def fold(self, row: AnyRow) -> None:

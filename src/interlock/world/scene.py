@@ -62,8 +62,8 @@ class Scene:
         self._watch = watch
         self.protected = chance.below(3) == 0
         self._pace = chance.between(200_000, 900_000)
-        self.first = Process("first", around, self._setup, watch)
-        self.second = Process("second", around, self._setup, watch)
+        self.first = Process("first", around, self.setup, watch)
+        self.second = Process("second", around, self.setup, watch)
         self.second.is_wanted = False
 
     @property
@@ -118,7 +118,8 @@ class Scene:
         self.second.kill("taken away")
 
     # Parts.
-    def _setup(self) -> Setup:
+    def setup(self) -> Setup:
+        """What an engine of this scene is made of, new each time."""
         kind = Bracketed if self.protected else Restless
         seed, until = self.plan.seed, self.ts_trades
         instruments = [self.exchange.core.instrument(i.id) for i in self.exchange.instruments]

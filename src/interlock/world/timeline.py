@@ -45,6 +45,11 @@ class Timeline:
         """Plan a call for ``delay_ns`` from now."""
         return self.at(self.ts + delay_ns, act, *arguments)
 
+    @property
+    def planned(self) -> int:
+        """How many things are planned, canceled ones included."""
+        return len(self._heap)
+
     def run(self, until: int) -> None:
         """Let everything happen up to and at ``until``."""
         heap = self._heap

@@ -48,6 +48,10 @@ class _Window:
         self.used += amount
         return self.used
 
+    def at(self, ts: int) -> int:
+        """What is used in the window of a time."""
+        return self.used if ts // self._length == self._number else 0
+
     def seconds_left(self, ts: int) -> int:
         return -(-(self._length - ts % self._length) // _SECOND)
 
@@ -89,6 +93,10 @@ class Limits:
             status=429,
             retry_after=user.weight.seconds_left(ts),
         )
+
+    def used(self, ts: int) -> int:
+        """The most weight that an address has used in this minute."""
+        return max((user.weight.at(ts) for user in self._addresses.values()), default=0)
 
     def ban(self, ts: int, address: str, length_ns: int) -> None:
         """Ban an address, as a fault script may."""

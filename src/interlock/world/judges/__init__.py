@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from interlock.world.judges.bounds import Bounds, Display
+from interlock.world.judges.data import Form, Prices
+from interlock.world.judges.exposure import Exposure
+from interlock.world.judges.ledger import Recoveries, Trail
 from interlock.world.judges.liveness import Liveness
 from interlock.world.judges.money import Money
+from interlock.world.judges.orders import Lives
+from interlock.world.judges.protection import Protection
+from interlock.world.judges.rate import Rate
+from interlock.world.judges.reconcile import Comparisons
 from interlock.world.judges.sending import Barriers, WriteAhead
 from interlock.world.judging import Judge
 
-JUDGES: tuple[type[Judge], ...] = (WriteAhead, Barriers, Money, Liveness)
+# Who looks first names the violation: what is sent before what follows from it.
+JUDGES: tuple[type[Judge], ...] = (
+    WriteAhead,
+    Barriers,
+    Exposure,
+    Form,
+    Prices,
+    Rate,
+    Lives,
+    Money,
+    Protection,
+    Recoveries,
+    Comparisons,
+    Bounds,
+    Display,
+    Trail,
+    Liveness,
+)

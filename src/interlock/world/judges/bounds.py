@@ -1,0 +1,108 @@
+"""I23 and I29: what waits stays bounded, and what is unknown or stale is said to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.model.market import Quote
+from interlock.model.order import OrderStatus
+from interlock.model.rows import AnyRow, TransitionRow
+from interlock.model.venue import Answer, StreamChanged
+from interlock.runtime.engine import Engine
+from interlock.runtime.values import Outputs
+from interlock.world.judging import Judge
+from interlock.world.network import SECOND
+from interlock.world.process import Process
+from interlock.world.scene import Scene
+
+# Every so many inputs of a process are looked at.
+EVERY = 128
+PENDING, LATE, DOUBTS, NAMELESS, TRACKS, PLANNED = 400, 1024, 400, 256, 6_000, 60_000
+SILENT_NS = 12 * SECOND
+
+
+class Bounds(Judge):
+    """I23: questions, doubts, orders in memory, and what is planned."""
+
+    invariants = ("I23",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._inputs = 0
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """Counts inputs, and looks now and then."""
+        self._inputs += 1
+        if self._inputs % EVERY or process.loop is None:
+            return
+        engine = process.loop.engine
+        sizes = {
+            "questions under way": (len(engine.asks.pending), PENDING),
+            "late answers waited for": (len(engine.asks.late), LATE),
+            "orders in doubt": (len(engine.resolver.doubts), DOUBTS),
+            "executions without an order": (len(engine.fills.nameless), NAMELESS),
+            "orders in memory": (len(engine.desk.books.tracks), TRACKS),
+            "effects not carried out": (len(engine.desk.effects), 0),
+            "things planned": (self.scene.timeline.planned, PLANNED),
+        }
+        over = [f"{n} {name}" for name, (n, most) in sizes.items() if n > most]
+        self.demand("I23", not over, f"more than there may be: {', '.join(over)}")
+
+
+class Display(Judge):
+    """I29: what screens and alerts are fed with."""
+
+    invariants = ("I29",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._told: dict[str, dict[str, None]] = {}
+        self._heard: dict[tuple[str, str], int] = {}
+        self._looked: dict[str, int] = {}
+        self._inputs = 0
+
+    def told(self, process: Process, fact: Any) -> None:
+        """A doubt is said."""
+        if getattr(fact, "name", "") == "ORDER_DOUBT":
+            self._told.setdefault(process.name, {})[fact.subject] = None
+
+    def ended(self, process: Process, why: str) -> None:
+        """A new life says it again."""
+        self._told.pop(process.name, None)
+        self._looked.pop(process.name, None)
+        for key in [key for key in self._heard if key[0] == process.name]:
+            del self._heard[key]
+
+    def wrote(self, process: Process, row: AnyRow) -> None:
+        """An order that became unknown was said to be in doubt."""
+        if isinstance(row, TransitionRow) and row.after is OrderStatus.UNKNOWN:
+            is_told = row.client_order_id in self._told.get(process.name, {})
+            self.demand("I29", is_told, f"{row.client_order_id} is unknown and nobody was told")
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """What is shown, now and then, against what was really heard."""
+        ts = self.scene.timeline.ts
+        if type(event) is Quote:
+            self._heard[(process.name, event.instrument.id)] = ts
+        elif type(event) is StreamChanged or (type(event) is Answer and type(event.content) is int):
+            # A look at the book by another way, or a new connection that begins with a price.
+            self._looked[process.name] = ts
+        self._inputs += 1
+        if self._inputs % EVERY == 0 and process.loop is not None:
+            self._look(process, process.loop.engine)
+
+    def _look(self, process: Process, engine: Engine) -> None:
+        state = engine.desk.state
+        for name, slot in state.instruments.items():
+            unknown = sum(
+                order.status is OrderStatus.UNKNOWN and order.spec.instrument == name
+                for order in state.open.values()
+            )
+            text = f"{name}: {slot.unknown} unknown orders are shown, there are {unknown}"
+            self.demand("I29", slot.unknown == unknown, text)
+            heard = self._heard.get((process.name, name), 0)
+            silent = self.scene.timeline.ts - max(heard, self._looked.get(process.name, 0))
+            if heard and silent > SILENT_NS:
+                stale = engine.gate.freshness.stale(name)
+                text = f"{name} is silent for {silent // 10**6} ms and shown as fresh"
+                self.demand("I29", bool(stale), text)

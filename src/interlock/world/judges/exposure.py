@@ -1,0 +1,104 @@
+"""I1: position and all that may still grow it, as the venue has them, stay within the limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.model.instrument import Instrument
+from interlock.model.order import TERMINAL
+from interlock.model.rows import AnyRow, IntentRow
+from interlock.sim.venue.values import AccountEvent, ConditionalEvent, OrderEvent
+from interlock.world.exchange import ACCOUNT
+from interlock.world.judging import Judge
+from interlock.world.process import Process
+from interlock.world.scene import Scene
+
+
+class Exposure(Judge):
+    """The limit when an order is decided, and twice of it at every event.
+
+    An exit may always leave, also while entries rest that leaned on the position it closes: so
+    twice the limit is what nothing but a stranger's trade leads beyond.
+    """
+
+    invariants = ("I1",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._instruments: dict[str, Instrument] = {i.id: i for i in scene.exchange.instruments}
+        self._limit = scene.limits.position_notional_max or 0
+        # The most that the limit allowed at any price, and what strangers traded, by symbol.
+        self._most: dict[str, int] = {}
+        self._strangers: dict[str, int] = {}
+
+    def wrote(self, process: Process, row: AnyRow) -> None:
+        """An order that may add risk, against the venue as it is and what is on its way there."""
+        if not isinstance(row, IntentRow) or not self._limit:
+            return
+        spec, name = row.spec, row.client_order_id
+        if not self.record.orders[name].is_entry:
+            return
+        symbol = spec.instrument
+        price = spec.price or spec.trigger or row.reference
+        worst = self._worst(symbol, spec.side) + self._coming(symbol, spec.side)
+        worst -= self._not_known(symbol, spec.side)
+        instrument = self._instruments[symbol]
+        notional = instrument.notional(price, max(0, worst))
+        text = f"{name}: {worst} units for {notional} with all that rests, limit {self._limit}"
+        self.demand("I1", notional <= self._limit, text)
+        unit = instrument.notional(price, 10**instrument.quantity_exponent)
+        most = self._limit * 10**instrument.quantity_exponent // unit
+        self._most[symbol] = max(self._most.get(symbol, 0), most)
+
+    def _worst(self, symbol: str, side: int) -> int:
+        """The position if every order at the venue on this side fills, in the side's direction."""
+        rest = sum(
+            order.left
+            for order in self.scene.exchange.open_orders()
+            if order.symbol == symbol and order.side == side and not order.reduce_only
+        )
+        return self.scene.exchange.position(symbol) * side + rest
+
+    def _coming(self, symbol: str, side: int) -> int:
+        """What was decided and is neither at the venue nor over: on its way, or unknown."""
+        arrivals = self.record.arrivals
+        return sum(
+            order.leaves
+            for name, order in self.record.open.get(symbol, {}).items()
+            if name not in arrivals
+            and order.intent.spec.side == side
+            and not order.intent.spec.reduce_only
+        )
+
+    def _not_known(self, symbol: str, side: int) -> int:
+        """Executions that the position leaped by and no row could know of yet."""
+        total = 0
+        for fill in self.record.untold.get(symbol, {}).values():
+            order = self.record.orders.get(self.record.name_of(fill))
+            if fill.side == side and (order is None or order.intent.spec.reduce_only):
+                total += fill.quantity
+        return total
+
+    def saw(self, event: Any) -> None:
+        """Every execution, and every order that the venue takes on."""
+        if isinstance(event, AccountEvent) or not self._limit:
+            return
+        if not isinstance(event, OrderEvent | ConditionalEvent):
+            return
+        order = event.order
+        if order.account != ACCOUNT or (order.status in TERMINAL and not order.filled):
+            return
+        symbol, side = order.symbol, order.side
+        self._stranger(event)
+        most = self._most.get(symbol)
+        if most is None or self.record.name_of_order(order) not in self.record.orders:
+            return
+        bound = 2 * most + self._strangers.get(symbol, 0)
+        worst = self._worst(symbol, side)
+        self.demand("I1", worst <= bound, f"{symbol}: {worst} of at most {bound} on side {side}")
+
+    def _stranger(self, event: OrderEvent | ConditionalEvent) -> None:
+        fill = event.fill if isinstance(event, OrderEvent) else None
+        if fill is not None and self.record.name_of(fill) not in self.record.orders:
+            total = self._strangers.get(fill.symbol, 0) + fill.quantity
+            self._strangers[fill.symbol] = total

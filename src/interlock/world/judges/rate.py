@@ -1,0 +1,45 @@
+"""I15: silence when the venue asks for it, and a weight that stays below its limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.model.venue import Answer, Request
+from interlock.runtime.values import Outputs
+from interlock.world.judging import Judge
+from interlock.world.process import Process
+from interlock.world.scene import Scene
+
+MS = 1_000_000
+# The share (1e-2) of the venue's limit that may be used.
+SHARE = 80
+
+
+class Rate(Judge):
+    """Every request that leaves, against what the venue asked for and what it has counted."""
+
+    invariants = ("I15",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._silent: dict[str, int] = {}
+        self._limits = scene.exchange.server.state.limits
+        self._most = self._limits.rules.weight_per_minute * SHARE // 100
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """An answer that asks for silence has been heard."""
+        if type(event) is Answer and event.retry_after_ms:
+            until = self.scene.timeline.ts + event.retry_after_ms * MS
+            self._silent[process.name] = max(until, self._silent.get(process.name, 0))
+
+    def ended(self, process: Process, why: str) -> None:
+        """The next life has not heard it."""
+        self._silent.pop(process.name, None)
+
+    def leaves(self, process: Process, request: Request) -> None:
+        """A request is at the door."""
+        ts, until = self.scene.timeline.ts, self._silent.get(process.name, 0)
+        text = f"{type(request).__name__} leaves {(until - ts) // MS} ms inside a Retry-After"
+        self.demand("I15", ts >= until, text)
+        used = self._limits.used(ts)
+        self.demand("I15", used <= self._most, f"a weight of {used} is used, {self._most} may be")

@@ -1,0 +1,71 @@
+"""I24: a comparison with the venue places nothing, and a second one finds nothing to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.model.market import Bar, Book, Quote, Trade
+from interlock.model.rows import AdjustmentRow, AnyRow, FillRow, PaymentRow, ReconcileRow
+from interlock.model.rows import TransitionRow as Moved
+from interlock.model.venue import AmendRequest, PlaceRequest
+from interlock.runtime.values import Outputs
+from interlock.world.judges.money import OWN_LINES
+from interlock.world.judging import Judge
+from interlock.world.network import SECOND
+from interlock.world.plan import QUIET
+from interlock.world.process import Process
+from interlock.world.record import EXITS
+from interlock.world.scene import Scene
+
+_MARKET = frozenset({Quote, Trade, Book, Bar})
+# The first of the quiet time may still end what trading left behind.
+SETTLING_NS = 15 * SECOND
+
+
+class Comparisons(Judge):
+    """What the answers of a comparison set off, and what one does to books that are equal."""
+
+    invariants = ("I24",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._was_trading: dict[str, bool] = {}
+        self._compared = 0
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """Only the market makes a strategy of the world decide; nothing else may add risk."""
+        loop = process.loop
+        was_trading = self._was_trading.get(process.name, False)
+        if loop is not None:
+            self._was_trading[process.name] = loop.engine.startup.is_trading
+        if not outputs.requests or type(event) in _MARKET or not was_trading:
+            return
+        for request in outputs.requests:
+            if isinstance(request, PlaceRequest):
+                spec = request.spec
+                is_exit = spec.reduce_only or spec.parent or spec.tag in EXITS
+                text = f"{type(event).__name__} sets off {request.client_order_id}: {spec}"
+                self.demand("I24", bool(is_exit), text)
+            elif isinstance(request, AmendRequest):
+                text = f"{type(event).__name__} sets off {request}"
+                self.demand("I24", not self.record.grows(request), text)
+
+    def ended(self, process: Process, why: str) -> None:
+        """A new life begins without trading."""
+        self._was_trading.pop(process.name, None)
+
+    def wrote(self, process: Process, row: AnyRow) -> None:
+        """When all has been equal for a while, comparing changes nothing."""
+        if self.scene.timeline.ts < self.scene.ts_end - QUIET + SETTLING_NS:
+            return
+        if isinstance(row, ReconcileRow):
+            self._compared += 1
+            text = f"a comparison of equal books finds {row.differences}"
+            self.demand("I24", not row.differences, text)
+        is_paid = isinstance(row, PaymentRow) and row.payment.kind in OWN_LINES
+        is_change = is_paid or isinstance(row, AdjustmentRow | FillRow | Moved)
+        self.demand("I24", not is_change, f"books that were equal change by {row}")
+
+    def quiet(self) -> None:
+        """There was a comparison in the quiet time."""
+        self.demand("I24", self._compared > 0, "nothing was compared in the quiet time")
