@@ -109,8 +109,8 @@ class Engine:
     def admits(self, request: Request, ts: int) -> Answer | None:
         """The last check, after the rows are durable: None to send, else the answer to take.
 
-        What comes too late or under a lost lease does not leave, nor new risk against a switch
-        that closed or beside an order that fell into doubt meanwhile.
+        Nothing leaves late, under a lost lease or while the venue wants silence; no new risk against
+        a switch that closed or beside an order that fell into doubt meanwhile.
         """
         refusal = self.fence.refusal(ts) if request.ts_deadline else None
         late = request.ts_deadline and ts + self.setup.settings.attempt_least_ns > (
@@ -119,6 +119,8 @@ class Engine:
         text = refusal.text if refusal is not None else "its deadline is near" if late else ""
         if self.fence.is_lost:
             text = text or "the lease is lost"
+        if ts < self.asks.budget.ts_silent:
+            text = text or "the venue asked to be left alone meanwhile"
         text = text or self.gate.too_late(request)
         if not text:
             return None

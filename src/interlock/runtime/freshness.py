@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from interlock.model.market import Quote
 from interlock.model.venue import Answer, BookQuery, Stream, StreamChanged, Verdict
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.desk import Desk
@@ -93,9 +94,12 @@ class Freshness:
         nothing is compared. A true jump is believed as soon as the mark follows.
         """
         slot = self.desk.state.instruments[instrument]
-        if not slot.mark_units or slot.last is None:
+        last = slot.last
+        if type(last) is Quote and not 0 < last.bid_units <= last.ask_units:
+            return f"a touch of {last.bid_units} and {last.ask_units} is no price (price units)"
+        if not slot.mark_units or last is None:
             return ""
-        seen = slot.last.mark_units
+        seen = last.mark_units
         apart = abs(seen - slot.mark_units) * BPS // slot.mark_units
         if apart <= self.desk.settings.outlier_bps:
             return ""
