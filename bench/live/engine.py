@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from bench.live.floors import quantiles
+from bench.live.histogram import Histogram
 from bench.live.stages import Stages
 from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys
 from interlock.adapters.signing import HmacSigner
@@ -90,12 +90,17 @@ class Meter:
     def __init__(self, driver: Driver, stages: Stages) -> None:
         self.driver = driver
         self.stages = stages
-        self.lags: list[int] = []
+        self.lags = Histogram()
         self.rss: list[int] = []
-        self.steps: dict[str, list[int]] = {}
+        self.steps: dict[str, Histogram] = {}
         self.is_on = False
+        self.pauses = {name: Histogram() for name in ("collector", "full_collector", "snapshot")}
         self._take = driver.engine.take
         driver.engine.take = self._timed  # type: ignore[method-assign]
+        self._snapshot = driver.engine.snapshot
+        driver.engine.snapshot = self._kept  # type: ignore[method-assign]
+        self._ts_collecting = 0
+        gc.callbacks.append(self._collected)
 
     def profile(self) -> cProfile.Profile:
         """Profile the steps from here on; it slows them."""
@@ -111,9 +116,28 @@ class Meter:
         if self.is_on:
             took = time.thread_time_ns() - started
             kind = type(event).__name__ + (" that decides" if outputs.requests else "")
-            self.steps.setdefault(kind, []).append(took)
-            self.steps.setdefault("all", []).append(took)
+            self._count(kind, took)
+            self._count("all", took)
         return outputs
+
+    def _kept(self, ts: int) -> Any:
+        started = time.thread_time_ns()
+        found = self._snapshot(ts)
+        if self.is_on:
+            self.pauses["snapshot"].append(time.thread_time_ns() - started)
+        return found
+
+    def _collected(self, phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            self._ts_collecting = time.thread_time_ns()
+        elif self.is_on:
+            name = "collector" if about["generation"] < 2 else "full_collector"
+            self.pauses[name].append(time.thread_time_ns() - self._ts_collecting)
+
+    def _count(self, kind: str, took: int) -> None:
+        if kind not in self.steps:
+            self.steps[kind] = Histogram()
+        self.steps[kind].append(took)
 
     async def follow_lag(self) -> None:
         """How late the loop calls."""
@@ -134,10 +158,11 @@ class Meter:
         """What was measured since it was switched on."""
         lags, gate = self.driver.lags, self.driver.engine.gate
         return {
-            "rss_mb_each_10s": [round(size / 1e6, 1) for size in self.rss[::10]],
-            "loop_lag_ms": quantiles(self.lags),
-            "tick_to_send_ms": quantiles(list(lags.sent)),
-            "commit_ms": quantiles(list(lags.committed)),
+            "rss_mb": [round(size / 1e6, 2) for size in self.rss],
+            "loop_lag_ms": self.lags.milliseconds(),
+            **{f"{name}_cpu_ms": took.milliseconds() for name, took in self.pauses.items()},
+            "tick_to_send_ms": Histogram(lags.sent).milliseconds(),
+            "commit_ms": Histogram(lags.committed).milliseconds(),
             **self.stages.figures(),
             "step_cpu_us": {name: _microseconds(took) for name, took in sorted(self.steps.items())},
             "refusals": gate.refusals,
@@ -145,8 +170,8 @@ class Meter:
         }
 
 
-def _microseconds(took: list[int]) -> dict[str, float]:
-    found = quantiles(took)
+def _microseconds(took: Histogram) -> dict[str, float]:
+    found = took.milliseconds()
     return {key: round(value * (1 if key == "count" else 1_000), 1) for key, value in found.items()}
 
 
@@ -198,6 +223,7 @@ async def main(job: Job) -> dict[str, Any]:
     meter.is_on = True
     await asyncio.wait([running], timeout=job.seconds)
     after = (driver.inputs, stages.orders, time.process_time(), resident())
+    meter.is_on = False
     for task in side:
         task.cancel()
     gc.collect()

@@ -20,21 +20,10 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
+from bench.live.histogram import Histogram
+
 PERIOD_S = 0.2
-SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 _PAGE = bytes(4096)
-
-
-def quantiles(values: list[int]) -> dict[str, float]:
-    """Milliseconds at the usual shares, and how many there are."""
-    ordered = sorted(values)
-    if not ordered:
-        return {"count": 0}
-    at = {
-        name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6
-        for name, share in SHARES.items()
-    }
-    return {"count": len(ordered), **at, "most": ordered[-1] / 1e6}
 
 
 class Floors:
@@ -42,7 +31,7 @@ class Floors:
 
     def __init__(self, url: str, key: str, secret: str) -> None:
         self.url, self.key, self.secret = url, key, secret.encode()
-        self.found: dict[str, list[int]] = {"fsync": [], "post": [], "echo": []}
+        self.found = {name: Histogram() for name in ("fsync", "post", "echo")}
 
     async def run(self, folder: Path, over: asyncio.Event) -> None:
         """Measure until it is over."""
@@ -117,7 +106,9 @@ async def main(url: str, key: str, secret: str, folder: Path) -> None:
     loop.run_in_executor(None, sys.stdin.read).add_done_callback(lambda done: over.set())
     floors = Floors(url, key, secret)
     await floors.run(folder, over)
-    print(json.dumps({name: quantiles(found) for name, found in floors.found.items()}), flush=True)
+    print(
+        json.dumps({name: found.milliseconds() for name, found in floors.found.items()}), flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Load on the live engine, with floors in the same run.
+"""Load on the live engine, with floors in the same run; ends with 1 when a reach was missed.
 
 python -m bench.live.load                 50 instruments, 5,000 messages/s, 50 orders/s, 60 s
 python -m bench.live.load --minutes 10
+python -m bench.live.load --json          all figures, for a program
 python -m bench.live.load --messages 50 --instruments 1 --orders 5       latency, hardly loaded
 """
 
@@ -14,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from bench.live.table import rows, text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,5 +89,14 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
+def main() -> int:
+    """Run, print; 1 when a row of the table was not reached."""
+    arguments = options().parse_args()
+    found = run(arguments)
+    table = rows(found, arguments.messages, arguments.orders)
+    print(json.dumps(found, indent=1) if arguments.json else text(table))
+    return int(any(row.reached is False for row in table))
+
+
 if __name__ == "__main__":
-    print(json.dumps(run(options().parse_args()), indent=1))
+    sys.exit(main())

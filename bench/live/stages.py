@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from bench.live.floors import quantiles
+from bench.live.histogram import Histogram
 from interlock.live.driver import Driver
 from interlock.ports import Ledger
 from interlock.runtime.commits import Doors
-
-
-class Commit(NamedTuple):
-    """One commit: asked for on the loop, begun and ended on the disk's thread, its CPU there."""
-
-    asked: int
-    began: int
-    ended: int
-    cpu: int
 
 
 class TimedLedger:
@@ -29,12 +20,14 @@ class TimedLedger:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.driver: Driver | None = None
-        self.commits: list[Commit] = []
+        self.to_thread = Histogram()
+        self.in_thread = Histogram()
+        self.thread_cpu = Histogram()
         self.ts_taken = 0
         self.orders = 0
         # From the input to the moment its rows were taken in, of inputs that ask for orders.
-        self.decided: list[int] = []
-        self.staged: list[int] = []
+        self.decided = Histogram()
+        self.staged = Histogram()
 
     def append(self, rows: Sequence[Any]) -> int:
         last = self._ledger.append(rows)
@@ -52,10 +45,10 @@ class TimedLedger:
     def commit(self) -> int:
         began, cpu = time.time_ns(), time.thread_time_ns()
         last = self._ledger.commit()
-        ended = time.time_ns()
         if self.driver is not None:
-            asked = self.driver._commits.ts_began
-            self.commits.append(Commit(asked, began, ended, time.thread_time_ns() - cpu))
+            self.in_thread.append(time.time_ns() - began)
+            self.thread_cpu.append(time.thread_time_ns() - cpu)
+            self.to_thread.append(began - self.driver._commits.ts_began)
         return last
 
     def read(self, after: int = 0) -> Iterator[Any]:
@@ -91,9 +84,8 @@ class Stages:
         """Forget what was before."""
         assert self.ledger is not None
         self.ledger.driver = driver
-        self.ledger.commits.clear()
-        self.ledger.decided.clear()
-        self.ledger.staged.clear()
+        for kept in (self.ledger.decided, self.ledger.staged):
+            kept.clear()
         driver.lags.waited.clear()
 
     @property
@@ -103,16 +95,15 @@ class Stages:
         return self.ledger.orders
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """Milliseconds of each stage: decided and taken in, waited for the commit under way, on
-        the way to the disk's thread, there, its CPU."""
+        """Milliseconds of each stage: decided and taken in, waited for the commit under way,
+        written, on the way to the disk's thread, there, its CPU."""
         ledger = self.ledger
         assert ledger is not None and ledger.driver is not None
-        commits = ledger.commits
         return {
-            "decided_ms": quantiles(ledger.decided),
-            "waited_ms": quantiles(list(ledger.driver.lags.waited)),
-            "staged_ms": quantiles(ledger.staged),
-            "to_thread_ms": quantiles([item.began - item.asked for item in commits]),
-            "in_thread_ms": quantiles([item.ended - item.began for item in commits]),
-            "thread_cpu_ms": quantiles([item.cpu for item in commits]),
+            "decided_ms": ledger.decided.milliseconds(),
+            "waited_ms": Histogram(ledger.driver.lags.waited).milliseconds(),
+            "staged_ms": ledger.staged.milliseconds(),
+            "to_thread_ms": ledger.to_thread.milliseconds(),
+            "in_thread_ms": ledger.in_thread.milliseconds(),
+            "thread_cpu_ms": ledger.thread_cpu.milliseconds(),
         }

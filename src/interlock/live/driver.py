@@ -7,6 +7,7 @@ disk, one for what orders need and one for what they do not.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -49,15 +50,18 @@ class Driver(Loop):
     async def run(self) -> None:
         """Trade, and return when the engine has stopped. Raises what ended it.
 
-        Threads of this process take turns more often while it runs.
+        While it runs, threads of this process take turns more often, and the collector of garbage
+        leaves alone what was there before: looking through it took 50 ms at a time.
         """
         switched = sys.getswitchinterval()
         sys.setswitchinterval(min(switched, SWITCH_S))
+        gc.freeze()
         try:
             await self._is_left.wait()
         finally:
             self.abandon()
             await self._leave()
+            gc.unfreeze()
             sys.setswitchinterval(switched)
         if self.fault is not None:
             raise self.fault
