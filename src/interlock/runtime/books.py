@@ -42,6 +42,8 @@ SEEN = "seen"
 SETTLED = ("cancel settled", "amend settled")
 # Bytes of a payload's hash that are remembered.
 PAYLOAD = 8
+# Orders of others of which it is remembered how much of them was booked.
+OUTSIDE_KEPT = 256
 
 
 class Books(msgspec.Struct):
@@ -73,6 +75,8 @@ class Books(msgspec.Struct):
     doubts: dict[str, str] = {}
     archive: Archive = msgspec.field(default_factory=Archive)
     stops: dict[str, int] = {}
+    # What orders of others executed, by instrument and the venue's order id; the newest ones.
+    outside: dict[str, int] = {}
     ts_clean: int = 0
 
     def apply(self, row: AnyRow) -> None:
@@ -224,6 +228,8 @@ def _fill(books: Books, row: FillRow) -> None:
     if moment < last:
         books.disordered[fill.instrument] = row.ts_event
     books.newest[fill.instrument] = max(moment, last)
+    if not row.client_order_id:
+        _before(books, row)
     track = books.tracks.get(row.client_order_id)
     if track is not None:
         track.is_seen = True
@@ -234,6 +240,20 @@ def _fill(books: Books, row: FillRow) -> None:
         if fill.venue_order_id and not track.venue_order_id:
             track.venue_order_id = fill.venue_order_id
             books.name_order(fill.instrument, fill.venue_order_id, row.client_order_id)
+
+
+def _before(books: Books, row: FillRow) -> None:
+    """An execution that no order of ours explains, or of an adopted one from before that."""
+    fill = row.fill
+    if fill.venue_order_id:
+        key = f"{fill.instrument} {fill.venue_order_id}"
+        books.outside[key] = books.outside.pop(key, 0) + fill.quantity
+        if len(books.outside) > OUTSIDE_KEPT:
+            del books.outside[next(iter(books.outside))]
+    name = books.names.get(fill.instrument, {}).get(fill.venue_order_id, "")
+    track = books.tracks.get(name)
+    if track is not None and track.is_adopted and fill.ts_venue <= track.ts_before:
+        track.before = max(0, track.before - fill.quantity)
 
 
 def _payment(books: Books, row: PaymentRow) -> None:

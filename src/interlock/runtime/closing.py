@@ -20,6 +20,7 @@ from interlock.model.rows import (
     StateRow,
     TransitionRow,
 )
+from interlock.runtime.adoption import ADOPTED, adopt
 from interlock.runtime.archive import Closed
 from interlock.runtime.books import Books
 from interlock.runtime.settings import MINUTE, Settings
@@ -42,6 +43,8 @@ def fold(state: State, books: Books, row: AnyRow, settings: Settings) -> None:
         _switch(state, row)
     elif isinstance(row, EventRow) and row.name == HELD_BACK:
         state.refused[row.subject] = 0
+    elif isinstance(row, EventRow) and row.name == ADOPTED:
+        adopt(state, books, row)
     if books.closing and not isinstance(row, _WAITED_FOR):
         _pack(state, books, books.ts_last - settings.whole_ns)
     if books.ts_last >= books.ts_clean and not isinstance(row, _WAITED_FOR):

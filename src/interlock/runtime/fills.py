@@ -17,6 +17,7 @@ from interlock.kernel.state import Order
 from interlock.model.order import TRIGGERED_TYPES
 from interlock.model.rows import FillRow, StateRow
 from interlock.model.venue import Answer, FillsQuery, VenueFill, Verdict
+from interlock.runtime.adoption import adopter, is_others
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import Evidence
@@ -126,9 +127,10 @@ class Fills:
     def _order_of(self, fill: VenueFill) -> str:
         """The id of ours that an execution belongs to, by the venue's order id if need be."""
         given = fill.client_order_id
-        if given and (given in self.desk.books.tracks or parse(given) is not None):
-            return given
-        return self.desk.books.name_of(fill.instrument, fill.venue_order_id)
+        if not given or (given not in self.desk.books.tracks and parse(given) is None):
+            given = self.desk.books.name_of(fill.instrument, fill.venue_order_id)
+        track = self.desk.track(given) if given else None
+        return "" if track is not None and is_others(track, fill) else given
 
     def _apply(self, order: Order, fill: VenueFill, source: str) -> None:
         desk, name = self.desk, order.client_order_id
@@ -169,6 +171,9 @@ class Fills:
         desk = self.desk
         owner = self._former_owner(name)
         cause = cause_of(fill, "" if owner == EXTERNAL else owner)
+        policy = desk.settings.foreign_orders
+        if cause == "manual":
+            owner = adopter(desk.state, desk.settings) or owner
         signed = fill.quantity if fill.side > 0 else -fill.quantity
         slot = desk.state.instruments[fill.instrument]
         row = FillRow(
@@ -183,8 +188,10 @@ class Fills:
         )
         desk.apply(row)
         text = f"{cause}: {signed} at {fill.price}, order {fill.venue_order_id or '?'}"
-        desk.record("EXTERNAL_FILL", fill.instrument, text, level="CRITICAL", cause=cause)
-        if desk.settings.foreign_orders != "ignore" or cause != "manual":
+        is_known = cause == "manual" and (policy == "ignore" or owner != EXTERNAL)
+        level = "INFO" if is_known else "CRITICAL"
+        desk.record("EXTERNAL_FILL", fill.instrument, text, level=level, cause=cause)
+        if not is_known:
             self.pause(fill.instrument, f"external fill, {cause}")
         for heard in self.externals:
             heard("external")

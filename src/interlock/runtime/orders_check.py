@@ -5,6 +5,7 @@ from __future__ import annotations
 from interlock.model.order import TRIGGERED_TYPES
 from interlock.model.rows import Difference, Severity
 from interlock.model.venue import VenueOrder, Verdict
+from interlock.runtime.adoption import ADOPTED, adopter, adoption_row, can_adopt
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import Evidence
@@ -46,8 +47,11 @@ class OrdersCheck:
 
     def name_of(self, order: VenueOrder) -> str:
         """Our id of a venue's order; the venue's own where we have none."""
-        if order.client_order_id in self.desk.books.tracks:
-            return order.client_order_id
+        track = self.desk.track(order.client_order_id)
+        if track is not None:
+            is_other = track.is_adopted and track.venue_order_id != order.venue_order_id
+            # A person may give a name twice; ours are given once.
+            return f"venue:{order.venue_order_id}" if is_other else order.client_order_id
         found = self.desk.books.name_of(order.instrument, order.venue_order_id)
         return found or order.client_order_id or f"venue:{order.venue_order_id}"
 
@@ -65,7 +69,7 @@ class OrdersCheck:
         part = parse(name)
         if part is not None and part.tag == self.desk.settings.tag:
             return self._lost(order, name, part)
-        return self._foreign(order, name)
+        return self._foreign(order, name, asked)
 
     def _check_over(self, track: Track, order: VenueOrder, asked: int) -> None:
         """An order that is over here and open there may be an old picture; ask."""
@@ -119,14 +123,22 @@ class OrdersCheck:
             action="instrument paused",
         )
 
-    def _foreign(self, order: VenueOrder, name: str) -> Difference | None:
+    def _foreign(self, order: VenueOrder, name: str, asked: int) -> Difference | None:
         """An order that somebody else placed: labelled once, then by policy."""
         if name in self.desk.books.foreign or order.status in _OVER:
             return None
-        policy = self.desk.settings.foreign_orders
+        desk, policy = self.desk, self.desk.settings.foreign_orders
+        is_free = name == order.client_order_id and can_adopt(order)
+        owner = adopter(desk.state, desk.settings) if is_free else ""
+        if policy == "adopt" and not owner:
+            policy = "alarm"
         self._label(order, name, f"policy {policy}")
-        if policy == "ignore":
+        if policy == "ignore" or order.instrument not in desk.state.instruments:
             return None
+        if policy == "adopt":
+            desk.write(adoption_row(order, owner, desk.ts))
+            desk.tell(ADOPTED, name, f"now an order of {owner}", level="WARNING")
+            self.evidence.merge(name, order, asked=asked, source="adoption")
         severity = Severity.CRITICAL if policy == "alarm" else Severity.WARNING
         if policy == "alarm":
             self.fills.pause(order.instrument, f"foreign order {name}")

@@ -27,6 +27,7 @@ from interlock.model.venue import (
     Verdict,
 )
 from interlock.model.venue import Payment as VenuePayment
+from interlock.runtime.adoption import adopter
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.books import OPENED
 from interlock.runtime.cash import Cash
@@ -278,17 +279,17 @@ class Reconciler:
         self.suspects.pop(name, None)
         self.gate.suspects.pop(name, None)
 
-    def adjust(self, name: str, quantity: int, cause: str) -> None:
+    def adjust(self, name: str, quantity: int, cause: str, *, bucket: str = EXTERNAL) -> None:
         """Put a quantity that no execution explains into the external bucket, at the mark."""
         slot = self.desk.state.instruments[name]
-        bucket = self.desk.state.strategies[EXTERNAL].position(slot)
+        held = self.desk.state.strategies[bucket].position(slot)
         row = AdjustmentRow(
             ts_event=self.desk.ts,
             instrument=name,
             quantity=quantity,
-            bucket=EXTERNAL,
+            bucket=bucket,
             cause=cause,
-            position_after=bucket.quantity + quantity,
+            position_after=held.quantity + quantity,
             account=self.desk.settings.account,
             price=slot.mark,
         )
@@ -306,7 +307,8 @@ class Reconciler:
         """The first look at an account: what it holds already is nobody's here."""
         for name, quantity in self._opening.items():
             if quantity:
-                self.adjust(name, quantity, "opening")
+                owner = adopter(self.desk.state, self.desk.settings) or EXTERNAL
+                self.adjust(name, quantity, "opening", bucket=owner)
         self.desk.write(EventRow(ts_event=current.ts, name=OPENED))
         self.desk.tell("ACCOUNT_OPENED", self.desk.settings.account)
         if "balances" in current.waiting:

@@ -22,7 +22,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = "il"
     mode: str = "live"
     config_version: str = ""
+    # Orders and trades of others on the account. alarm: into the external bucket, their instrument
+    # paused; ignore: into the bucket and no more; adopt: a strategy's from then on.
     foreign_orders: ForeignPolicy = "alarm"
+    # The strategy that adopts; the first one when this is empty.
+    adopt_into: str = ""
     # How long the venue may still accept an attempt, and how long an answer is waited for.
     attempt_ns: int = 3 * SECOND
     answer_ns: int = 5 * SECOND

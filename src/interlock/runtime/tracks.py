@@ -43,6 +43,9 @@ class Track(msgspec.Struct, omit_defaults=True):
     filled: int = 0
     ts_first_fill: int = 0
     ts_closed: int = 0
+    # Of an adopted order: what it executed before and was not heard of yet, and until when.
+    before: int = 0
+    ts_before: int = 0
 
     @property
     def in_flight(self) -> bool:
