@@ -26,6 +26,8 @@ class StreamState(msgspec.Struct):
     is_up: bool = True
     is_asked: bool = False
     is_stale: bool = False
+    # The price before the newest one, in price units; 0 = none.
+    before: int = 0
 
 
 class Freshness:
@@ -47,6 +49,8 @@ class Freshness:
         if not state.ts_heard:
             self._ts_look = 0
         state.ts_heard = ts
+        last = self.desk.state.instruments[instrument].last
+        state.before = 0 if last is None else last.mark_units
 
     def changed(self, event: StreamChanged) -> None:
         """A stream came up, went down or was rebuilt."""
@@ -90,20 +94,22 @@ class Freshness:
     def outlier(self, instrument: str) -> str:
         """Why the newest price is not believed yet: the venue's mark is far from it, or no price.
 
-        The mark comes by another stream and from more than the last trade; where there is none,
-        nothing is compared. A true jump is believed as soon as the mark follows.
+        The mark comes by another stream and from more than the last trade; where there is none yet,
+        the price before stands for it. A true jump is believed as soon as the mark follows, or the
+        next price says the same.
         """
         slot = self.desk.state.instruments[instrument]
         last = slot.last
         if type(last) is Quote and not 0 < last.bid_units <= last.ask_units:
             return f"a touch of {last.bid_units} and {last.ask_units} is no price (price units)"
-        if not slot.mark_units or last is None:
+        mark = slot.mark_units or self.market[instrument].before
+        if not mark or last is None:
             return ""
         seen = last.mark_units
-        apart = abs(seen - slot.mark_units) * BPS // slot.mark_units
+        apart = abs(seen - mark) * BPS // mark
         if apart <= self.desk.settings.outlier_bps:
             return ""
-        return f"the price {seen} is {apart} bps from the mark {slot.mark_units} (price units)"
+        return f"the price {seen} is {apart} bps from {mark} (price units)"
 
     def due(self) -> None:
         """Look at the book by another way where a stream has been silent for half its budget."""
