@@ -109,8 +109,8 @@ class Engine:
     def admits(self, request: Request, ts: int) -> Answer | None:
         """The last check, after the rows are durable: None to send, else the answer to take.
 
-        Nothing leaves late, under a lost lease or while the venue wants silence; no new risk against
-        a switch that closed or beside an order that fell into doubt meanwhile.
+        Nothing leaves late, under a lost lease or while the venue wants silence; no new risk with
+        a switch that closed, or an order that fell into doubt, meanwhile.
         """
         refusal = self.fence.refusal(ts) if request.ts_deadline else None
         late = request.ts_deadline and ts + self.setup.settings.attempt_least_ns > (
