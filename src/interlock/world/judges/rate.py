@@ -11,6 +11,8 @@ from interlock.world.process import Process
 from interlock.world.scene import Scene
 
 MS = 1_000_000
+# A clock that drifts counts the time of the venue this much short; one that steps counts nothing.
+DRIFT_NS = 20 * MS
 # The share (1e-2) of the venue's limit that may be used.
 SHARE = 80
 
@@ -23,13 +25,14 @@ class Rate(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._silent: dict[str, int] = {}
+        self._steps = "clock_step" in scene.dice.plan.rates
         self._limits = scene.exchange.server.state.limits
         self._most = self._limits.rules.weight_per_minute * SHARE // 100
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """An answer that asks for silence has been heard."""
-        if type(event) is Answer and event.retry_after_ms:
-            until = self.scene.timeline.ts + event.retry_after_ms * MS
+        if type(event) is Answer and event.retry_after_ms and not self._steps:
+            until = self.scene.timeline.ts + event.retry_after_ms * MS - DRIFT_NS
             self._silent[process.name] = max(until, self._silent.get(process.name, 0))
 
     def ended(self, process: Process, why: str) -> None:
