@@ -1,7 +1,7 @@
 """`python -m bench.duel`: the duel, or a part of it.
 
     python -m bench.duel --setup                     install the peers, each in its own place
-    python -m bench.duel                             every bot, every script (about an hour)
+    python -m bench.duel                             every bot, every script (an hour and a half)
     python -m bench.duel --bot freqtrade --script a  one cell
     python -m bench.duel --table                     the last results, nothing is run
 

@@ -12,7 +12,7 @@ from bench.duel.scripts import SCRIPTS, TRIPS, Script
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "results" / "latest.json"
 PAGE = HERE.parents[1] / "docs" / "duel.md"
-_MARKS = {
+MARKS = {
     "scripts": ("<!-- scripts -->", "<!-- end of scripts -->"),
     "results": ("<!-- results -->", "<!-- end of results -->"),
 }
@@ -91,7 +91,7 @@ def write() -> None:
         return
     text = PAGE.read_text()
     for name, content in (("scripts", scripts()), ("results", table())):
-        begin, end = _MARKS[name]
+        begin, end = MARKS[name]
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
         text = f"{before}{begin}\n{content}\n{end}{after}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from bench.duel import page
 from bench.duel.judge import Books, Doubt, Order, Sample, compare, doubt, told, unrecorded
 
 ONE = Decimal("0.01")
@@ -64,3 +65,35 @@ def test_positions_are_told_without_zeros() -> None:
     positions = {"SOL": Decimal("-2.00"), "BTC": Decimal("0.010"), "ETH": Decimal(0)}
     assert told(positions) == "0.01 BTC, -2 SOL"
     assert told({}) == "flat"
+
+
+def test_a_cell_that_could_not_be_measured_says_why() -> None:
+    line = {"script": "c", "bot": "nautilus", "not_measured": "not installed"}
+    told_row = page.row(line)
+    assert told_row.startswith("| c | nautilus | not measured: not installed |")
+    assert told_row.count("|") == page.head().splitlines()[0].count("|")
+
+
+def test_a_belief_that_stays_wrong_is_never_a_number_of_seconds() -> None:
+    line = {
+        "script": "c",
+        "bot": "freqtrade",
+        "faults": 1,
+        "orders_at_venue": 3,
+        "decisions": 3,
+        "unrecorded": 1,
+        "position": "0.011 BTC",
+        "believed": "flat",
+        "most_held": "0.022",
+        "seconds_to_truth": 59.8,
+        "is_over": False,
+        "watched_s": 60.1,
+        "orders_after": None,
+    }
+    assert page.row(line).endswith("| 0.011 BTC / flat | 0.022 | never within 60 | none |")
+
+
+def test_the_page_has_its_markers() -> None:
+    content = page.PAGE.read_text(encoding="utf-8")
+    for begin, end in page.MARKS.values():
+        assert content.index(begin) < content.index(end)
