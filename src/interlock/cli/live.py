@@ -91,6 +91,13 @@ import click
     help="The venue cancels open orders so long after the engine's death.  [default: never]",
 )
 @click.option(
+    "--foreign",
+    type=click.Choice(["alarm", "ignore", "adopt"]),
+    default="alarm",
+    show_default=True,
+    help="Orders and trades of others on the account: pause, leave be, or the strategy's.",
+)
+@click.option(
     "--for",
     "seconds",
     type=click.FloatRange(0),

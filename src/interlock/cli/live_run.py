@@ -59,6 +59,7 @@ async def run_live(strategy: str, **options: Any) -> int:
         account=options["account"],
         mode=options["mode"],
         dead_man_ns=(options["dead_man"] or 0) * SECOND,
+        foreign_orders=options["foreign"],
         dead_man_scope="account" if kind == "hyperliquid" else "instrument",
     )
     plan = plan_of(choice, folder=folder, ledger=options["ledger"], settings=settings)

@@ -12,6 +12,7 @@ from interlock.model.order import OrderSpec, OrderStatus, OrderType, TimeInForce
 from interlock.model.rows import EventRow
 from interlock.model.venue import VenueFill, VenueOrder, Verdict
 from interlock.runtime.books import Books
+from interlock.runtime.ids import parse, strategy_number
 from interlock.runtime.settings import Settings
 from interlock.runtime.tracks import Track
 
@@ -30,6 +31,16 @@ def adopter(state: State, settings: Settings) -> str:
     if wanted:
         return wanted if wanted in names else ""
     return names[0] if names else ""
+
+
+def former_owner(state: State, settings: Settings, client_order_id: str) -> str:
+    """The strategy of an id of ours whose order is no longer in memory, else the bucket."""
+    part = parse(client_order_id) if client_order_id else None
+    if part is not None and part.tag == settings.tag:
+        for strategy in state.strategies:
+            if strategy_number(strategy) == part.strategy:
+                return strategy
+    return EXTERNAL
 
 
 def can_adopt(order: VenueOrder) -> bool:

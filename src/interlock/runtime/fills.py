@@ -17,12 +17,12 @@ from interlock.kernel.state import Order
 from interlock.model.order import TRIGGERED_TYPES
 from interlock.model.rows import FillRow, StateRow
 from interlock.model.venue import Answer, FillsQuery, VenueFill, Verdict
-from interlock.runtime.adoption import adopter, is_others
+from interlock.runtime.adoption import adopter, former_owner, is_others
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.gate import Gate
-from interlock.runtime.ids import parse, strategy_number
+from interlock.runtime.ids import parse
 from interlock.runtime.tracks import Track
 
 BPS = 10_000
@@ -169,7 +169,7 @@ class Fills:
 
     def _external(self, fill: VenueFill, name: str, source: str) -> None:
         desk = self.desk
-        owner = self._former_owner(name)
+        owner = former_owner(desk.state, desk.settings, name)
         cause = cause_of(fill, "" if owner == EXTERNAL else owner)
         policy = desk.settings.foreign_orders
         if cause == "manual":
@@ -195,15 +195,6 @@ class Fills:
             self.pause(fill.instrument, f"external fill, {cause}")
         for heard in self.externals:
             heard("external")
-
-    def _former_owner(self, name: str) -> str:
-        """The strategy of an id of ours whose order is no longer in memory."""
-        part = parse(name) if name else None
-        if part is not None and part.tag == self.desk.settings.tag:
-            for strategy in self.desk.state.strategies:
-                if strategy_number(strategy) == part.strategy:
-                    return strategy
-        return EXTERNAL
 
     def pause(self, instrument: str, reason: str) -> None:
         """No new risk on an instrument until an operator says so."""
