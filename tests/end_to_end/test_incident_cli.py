@@ -241,6 +241,28 @@ def test_a_live_run_over_a_crash_is_replayed_and_no_key_is_in_the_file(short: Pa
     assert found["is_reproduced"], found["first"]
 
 
+def test_a_start_with_other_code_begins_a_file_of_its_own(short: Path) -> None:
+    async def story(stage: Stage) -> None:
+        for source in (STRATEGY, STRATEGY.replace("(self.names)", "(self.names, reverse=True)")):
+            stage.file.write_text(source)
+            engine = stage.engine(is_paper=True)
+            running = asyncio.ensure_future(engine.run(seconds=PATIENCE_S))
+            await until(engine, running, 3)
+            await engine.shutdown("enough was seen")
+            await running
+        said = await stage.capture("file")
+        # From the state that the second start found, or its own first one.
+        assert said["has_snapshot"]
+        assert said["asked"] == said["judged"]
+        assert 1 < said["first"] <= said["judged"]  # type: ignore[operator]
+        assert "started with other parameters" in said["lacking"][0]  # type: ignore[index]
+
+    on_stage(short, story)
+    found = replay(short / "files" / "file")
+    assert found["is_reproduced"], found["first"]
+    assert found["counts"]["place"]["same"] > 0  # type: ignore[index]
+
+
 def test_a_market_maker_that_is_killed_is_replayed(short: Path) -> None:
     """Amendments, cancels and resting orders; sealed while it trades and after SIGKILL."""
     state = short / "run"

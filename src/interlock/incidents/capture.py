@@ -95,10 +95,14 @@ def capture(
             "name one, or its ledger with --ledger"
         )
     require_newest(database)
-    found = _read(database, folder, window)
+    snapshots = FolderSnapshots(
+        folder / "snapshots", anchor=lambda seq: digest_after(database, seq)
+    )
+    found = _read(database, snapshots, window)
+    terms, judged = _terms(folder, found.rows)
+    found = _since(found, snapshots, judged)
     first, last = found.rows[0].stored.seq, found.rows[-1].stored.seq
     tape, findings = _tape(folder, first - 1, last)
-    terms, judged = _terms(folder, found.rows)
     manifest = Manifest(
         format=FORMAT,
         version=VERSION,
@@ -107,7 +111,7 @@ def capture(
         mode=terms.settings.mode,
         first=first,
         last=last,
-        judged=judged,
+        judged=max(judged, first),
         asked=found.asked,
         ts_first=found.rows[0].stored.row.ts_event,
         ts_last=found.rows[-1].stored.row.ts_event,
@@ -130,15 +134,12 @@ def capture(
     return Captured(target, manifest, write_incident(target, manifest, members))
 
 
-def _read(database: Database, folder: Path, window: Window) -> _Read:
+def _read(database: Database, snapshots: FolderSnapshots, window: Window) -> _Read:
     with database.faults("cannot be read"), closing(database.connect()) as connection:
         cursor = connection.cursor()
         database.stand_still(cursor)
         end = head(database, cursor).seq
         asked, last = _bounds(database, cursor, window, end)
-        snapshots = FolderSnapshots(
-            folder / "snapshots", anchor=lambda seq: digest_after(database, seq)
-        )
         kept = None if window.is_whole else _snapshot(snapshots, asked - 1)
         base = 0 if kept is None else kept[0]
         stored = list(checked(database, cursor, after=base, upto=last))
@@ -153,6 +154,33 @@ def _read(database: Database, folder: Path, window: Window) -> _Read:
         asked=asked,
         snapshot=kept,
         findings=tuple(snapshots.findings),
+    )
+
+
+def _since(found: _Read, snapshots: FolderSnapshots, judged: int) -> _Read:
+    """From the state that the start at row ``judged`` began with, when it had new terms.
+
+    What an earlier start decided would be repeated with other code; its snapshot needs no code.
+    Where that has been dropped, the first one after the start does.
+    """
+    first, last = found.rows[0].stored.seq, found.rows[-1].stored.seq
+    if judged == first:
+        return found
+    kept = _snapshot(snapshots, judged - 1)
+    later = [seq for seq in snapshots.sequences() if judged <= seq < last]
+    if kept is None and later:
+        kept = _snapshot(snapshots, min(later))
+    cut = 0 if kept is None else max(0, kept[0] - first + 1)
+    text = (
+        f"the run was started with other parameters, limits or code at row {judged}: rows before "
+        "it are left out or only rebuild the state"
+    )
+    return _Read(
+        rows=found.rows[cut:],
+        before=found.rows[cut - 1].stored.digest if cut else found.before,
+        asked=max(found.asked, judged, first + cut),
+        snapshot=kept if cut else found.snapshot,
+        findings=(*found.findings, text),
     )
 
 

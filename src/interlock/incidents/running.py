@@ -124,11 +124,6 @@ def _notes(incident: Incident) -> list[str]:
     ]
     if other:
         notes.append(f"other versions than the run's: {', '.join(other)}")
-    if manifest.judged > manifest.first:
-        notes.append(
-            f"rows {manifest.first} to {manifest.judged - 1} were decided under other terms; they "
-            "rebuild the state and are not judged"
-        )
     return [*notes, *manifest.lacking]
 
 

@@ -62,6 +62,10 @@ class FolderSnapshots:
                 return found
         return None
 
+    def sequences(self) -> list[int]:
+        """Up to which rows there are states, the newest first, whole or not."""
+        return [_seq(path) for path in self._paths()]
+
     def _paths(self) -> list[Path]:
         """Newest first."""
         return sorted(self._folder.glob(_PATTERN), reverse=True)
