@@ -13,6 +13,7 @@ from multiprocessing import get_context
 
 import msgspec
 
+from interlock.adapters.system import end_with
 from interlock.simulation.play import play
 from interlock.world.kinds import KINDS
 from interlock.world.plan import drawn
@@ -108,7 +109,11 @@ def sweep(
     seeds = iter(range(first, first + count))
     run = partial(_batch, minutes=minutes)
     workers = jobs or os.cpu_count() or 1
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    # Whatever ends the sweep ends its workers.
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=end_with, initargs=(os.getpid(),)
+    ) as pool:
         for verdicts, cpu_s in _ended(pool, run, seeds, workers):
             summary.cpu_s += cpu_s
             for verdict in verdicts:
