@@ -22,7 +22,7 @@ from interlock.model.units import div_ceil
 from interlock.research import compiled
 from interlock.research.backtest import run as run_kernel
 from interlock.research.digest import result_digest
-from interlock.research.options import RunOptions
+from interlock.research.options import BacktestError, RunOptions
 from interlock.strategy.api import (
     StrategyError,
     TargetStrategy,
@@ -132,7 +132,7 @@ def datasets(draw: st.DrawFn) -> Dataset:
 
 OPTIONS = st.builds(
     RunOptions,
-    cash=st.sampled_from([100.0, 12_345.678, 1e6]),
+    cash=st.sampled_from([100.0, 12_345.678, 1e6, 1e8, 5e9]),
     fill=st.sampled_from(["next_open", "same_close"]),
     slippage_bps=st.sampled_from([0.0, 1.0, 12.34]),
     volume_cap_pct=st.sampled_from([None, 2.5, 100.0]),
@@ -148,6 +148,7 @@ STRATEGIES = st.tuples(
             "rebalance_band": st.sampled_from([0.0, 0.05, 0.5]),
         }
     ),
+    st.integers(0, 25),
 )
 
 
@@ -231,7 +232,7 @@ class Naive:
         return size
 
     def _decide(self, row: int, mark: int) -> None:
-        if not self._is_known(row):
+        if row < self.strategy.warmup or not self._is_known(row):
             return
         instrument, held = self.instrument, self.position.quantity
         equity = self.wallet + self.position.unrealized(mark)
@@ -285,22 +286,29 @@ class Naive:
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(dataset=datasets(), options=OPTIONS, chosen=STRATEGIES)
 def test_the_three_paths_agree_to_the_last_unit(
-    dataset: Dataset, options: RunOptions, chosen: tuple[type[TargetStrategy], dict[str, Any]]
+    dataset: Dataset,
+    options: RunOptions,
+    chosen: tuple[type[TargetStrategy], dict[str, Any], int],
 ) -> None:
-    kind, parameters = chosen
+    kind, parameters, warmup = chosen
     strategy = kind(**parameters)
+    strategy.warmup = warmup
     try:
         market = compiled.prepare(dataset, options)
         outcome = compiled.run(strategy, market)
     except compiled.NeedsKernel as needed:
         assert str(needed)
         # What the compiled path refuses is the kernel's, whatever comes of it there.
-        with contextlib.suppress(StrategyError):
+        with contextlib.suppress(StrategyError, BacktestError):
             run_kernel(strategy, dataset, options)
         assume(False)
         return
     digest = compiled.digest(outcome, market)
     result = run_kernel(strategy, dataset, options)
+    brief = compiled.run(strategy, market, keep=False)
+    for name in ("fill_count", "fees", "funding", "wallet", "quantity", "cost", "max_drawdown"):
+        assert getattr(brief, name) == getattr(outcome, name)
+    assert np.array_equal(brief.daily, outcome.daily)
     assert result.fills["quantity_units"].to_list() == [
         abs(int(value)) for value in outcome.fills[:, 2]
     ]

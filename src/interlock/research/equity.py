@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from interlock.model.instrument import Instrument
 from interlock.model.units import MONEY_SCALE
 from interlock.research.book_marks import book_marks
+from interlock.research.options import BacktestError
 from interlock.sim.record import AccountRow
 from interlock.strategy.columns import BarColumns, Dataset, DepthColumns, OrderColumns, QuoteColumns
 
@@ -20,6 +21,7 @@ CHUNK = 1 << 18
 ROWS_MAX = 200_000
 DAY_NS = 86_400 * 10**9
 MINUTE_NS = 60 * 10**9
+_UNITS_MAX = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,15 @@ def sample_times(dataset: Dataset, changes: Sequence[AccountRow]) -> Integers:
 
 
 def curve(dataset: Dataset, changes: Sequence[AccountRow], cash: int) -> Curve:
-    """Wallet plus open profit at each sample."""
+    """Wallet plus open profit at each sample; raises BacktestError for more than 64 bits hold."""
     times = sample_times(dataset, changes)
+    try:
+        return _curve(dataset, changes, cash, times)
+    except OverflowError:
+        raise _beyond(changes) from None
+
+
+def _curve(dataset: Dataset, changes: Sequence[AccountRow], cash: int, times: Integers) -> Curve:
     books = _Books(times, marks_of(dataset), changes, cash)
     units = np.empty(len(times), np.int64)
     for low in range(0, len(times), CHUNK):
@@ -92,6 +101,20 @@ def curve(dataset: Dataset, changes: Sequence[AccountRow], cash: int) -> Curve:
         units[low : low + CHUNK] = books.at(rows)["equity"]
     kept = _kept(times, units)
     return Curve(times, units, _frame(times[kept], books.at(kept)))
+
+
+def _beyond(changes: Sequence[AccountRow]) -> BacktestError:
+    """Why an account has no curve, with the first moment at which it left what is counted."""
+    from interlock.research.catalog.times import iso
+
+    rows = (row for row in changes if max(abs(row.wallet), abs(row.cost)) >= _UNITS_MAX)
+    first = next(rows, None)
+    when = "" if first is None else f" (first at {iso(first.ts)})"
+    return BacktestError(
+        f"the account grew beyond {_UNITS_MAX // MONEY_SCALE:,} of its currency, more than is "
+        f"counted exactly{when}; a strategy that earns this much usually sees the future: "
+        "`interlock check` finds where; otherwise start with less cash or allow less leverage"
+    )
 
 
 def _finest(bars: Sequence[BarColumns]) -> list[BarColumns]:
@@ -170,12 +193,19 @@ class _Steps:
         self._rows = np.searchsorted(times, ts, "left")
         values = (first, *(value for _, value in moves))
         self._values = np.fromiter(values, np.int64, len(moves) + 1)
+        _check(self._values)
 
     def values(self, rows: Integers) -> Integers:
         """The value after every change at or before each row; rows ascend."""
         if not len(self._values) - 1:
             return np.full(len(rows), self._values[0])
         return self._values[np.searchsorted(self._rows, rows, "right")]
+
+
+def _check(units: Integers) -> None:
+    """Raise OverflowError for what two of would not fit into 64 bits together."""
+    if len(units) and max(int(units.max()), -int(units.min())) >= _UNITS_MAX:
+        raise OverflowError
 
 
 def _value(mark: Marks, times: Integers, quantity: Integers) -> Integers:
@@ -189,7 +219,9 @@ def _value(mark: Marks, times: Integers, quantity: Integers) -> Integers:
             mark.instrument.notional(int(p), int(q))
             for p, q in zip(price.tolist(), quantity.tolist(), strict=True)
         ]
-        return np.array(exact, np.int64)
+        found = np.array(exact, np.int64)
+        _check(found)
+        return found
     product = price * quantity * numerator
     if denominator == 1:
         return product

@@ -10,6 +10,7 @@ import pytest
 
 from interlock.research import backtest, synthetic
 from interlock.research.backtest import RunOptions, run
+from interlock.research.options import BacktestError
 from interlock.research.report.content import cautions
 from interlock.research.target_runner import TargetRunner
 from interlock.strategy.api import StrategyError, TargetStrategy
@@ -110,6 +111,35 @@ def test_a_feature_of_text_is_refused_by_its_name() -> None:
 
     with pytest.raises(StrategyError, match=r"Worded.features: column mood is not numeric"):
         run(Worded(), four_bars(), RunOptions())
+
+
+class Doubling(TargetStrategy):
+    """All in, while the price doubles on every bar."""
+
+    @staticmethod
+    def target(f: Any, position: float) -> float:
+        return 1.0
+
+    def features(self, bars: Any) -> dict[str, Any]:
+        return {}
+
+
+def test_an_account_beyond_what_is_counted_is_told_with_its_moment() -> None:
+    price = 10_000 * 2 ** np.arange(40)
+    prices = dict.fromkeys(("open", "high", "low", "close"), price)
+    bars = BarColumns(
+        instrument=PERPETUAL,
+        step_ns=MINUTE,
+        ts=START + MINUTE * np.arange(40),
+        volume=np.zeros(40, dtype=np.int64),
+        **prices,
+    )
+    data = Dataset(name="doubling", digest="", bars=(bars,))
+    with pytest.raises(BacktestError) as caught:
+        run(Doubling(), data, RunOptions(cash=1e9, leverage=3.0))
+    text = str(caught.value)
+    assert "beyond 46,116,860,184 of its currency" in text
+    assert "`interlock check` finds where" in text
 
 
 class Steady(TargetStrategy):
