@@ -58,7 +58,11 @@ def codes(terms: Terms, replacement: str = "") -> Iterator[Sequence[Code]]:
     """
     before = dict(sys.modules)
     try:
-        yield _replaced(terms, replacement) if replacement else [_sealed(m) for m in terms.members]
+        modules: dict[tuple[str, str], ModuleType] = {}
+        if replacement:
+            yield _replaced(terms, replacement)
+        else:
+            yield [_sealed(member, modules) for member in terms.members]
     finally:
         for member in terms.members:
             for name in {member.module, _module_name(member)}:
@@ -89,7 +93,8 @@ def _form(is_target: bool) -> str:
     return "a target strategy" if is_target else "an event strategy"
 
 
-def _sealed(member: MemberTerms) -> Code:
+def _sealed(member: MemberTerms, modules: dict[tuple[str, str], ModuleType]) -> Code:
+    """The class of a member; members of one module share it, as they did."""
     if not member.source:
         raise IncidentError(
             f"the source of {member.reference} is not in the file: its class was not defined in a "
@@ -99,7 +104,9 @@ def _sealed(member: MemberTerms) -> Code:
     digests = [hashlib.sha256(member.source.encode(way)).hexdigest() for way in _WAYS]
     if member.source_sha256 not in digests:
         raise IncidentError(f"the source of {member.reference} does not match its SHA-256")
-    module = _executed(member)
+    key = (member.module, member.source_sha256)
+    module = modules.get(key) or _executed(member)
+    modules[key] = module
     found: Any = module
     for part in member.kind.split("."):
         found = getattr(found, part, None)

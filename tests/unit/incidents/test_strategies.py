@@ -154,6 +154,12 @@ def test_source_that_cannot_be_used_says_why(held: MemberTerms, said: str) -> No
         pass
 
 
+def test_two_strategies_of_one_file_share_its_module() -> None:
+    with codes(terms(member(), member(name="other"))) as (one, other):
+        assert one.module is other.module
+        assert one.kind is other.kind
+
+
 def test_one_strategy_cannot_replace_two() -> None:
     two = terms(member(), member(name="other"))
     with pytest.raises(IncidentError, match="the run has 2: mine, other"), codes(two, "pulse"):
