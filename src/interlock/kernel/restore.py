@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from interlock.kernel.external import EXTERNAL
 from interlock.kernel.state import InstrumentSlot, Order, State
 from interlock.model.events import (
@@ -34,7 +36,7 @@ from interlock.model.events import (
     UpdateRejected,
 )
 from interlock.model.instrument import Instrument
-from interlock.model.order import Change, OrderStatus
+from interlock.model.order import Change, OrderSpec, OrderStatus
 from interlock.model.rows import (
     AdjustmentRow,
     AnyRow,
@@ -190,7 +192,11 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
     """Put an order into the state that the ledger has and the replay did not bring forth.
 
     Market inputs of the last moment before a crash may be lost; what was decided on them is not.
+    Where the replay decided otherwise, under rules that have changed since, the ledger is right.
     """
+    replayed = state.open.get(row.client_order_id)
+    if replayed is not None:
+        _as_sent(state.instruments[replayed.spec.instrument], replayed, row.spec)
     owner = state.strategies.get(row.strategy)
     slot = state.instruments.get(row.spec.instrument)
     known = row.client_order_id in state.open or row.client_order_id in state.closed
@@ -210,6 +216,22 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
         slot.changed()
     owner.strategy._next_ref = max(owner.strategy._next_ref, ref + 1)
     return True
+
+
+def _as_sent(slot: InstrumentSlot, order: Order, sent: OrderSpec) -> None:
+    """Bring a replayed order to what was written before it left."""
+    # What shrinks its strategy's position may have left without the venue's own mark for it.
+    spec = msgspec.structs.replace(sent, reduce_only=order.spec.reduce_only or sent.reduce_only)
+    if spec == order.spec or spec.instrument != order.spec.instrument:
+        return
+    before, order.spec = order.spec, spec
+    if order.is_counted:
+        for side, quantity in ((before.side, -before.quantity), (spec.side, spec.quantity)):
+            if side > 0:
+                slot.open_buy += quantity
+            else:
+                slot.open_sell += quantity
+        slot.changed()
 
 
 _WITH_REASON: dict[Change, Callable[[int, str, str], Report]] = {
