@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 import uvloop
+from msgspec.structs import replace
 
 from interlock.adapters.system import SystemClock
 from interlock.sim.binance_server.limits import LimitRules, Limits
@@ -30,19 +31,29 @@ from interlock.wire.http import HttpRequest, HttpResponse
 from tests.end_to_end.kill_engine import Target
 
 TRADING = frozenset({"POST", "PUT", "DELETE"})
+WEIGHT = "x-mbx-used-weight-1m"
 ORDERS = ("/fapi/v1/order", "/fapi/v1/algoOrder")
 
 
 class DeadlyFace(BinanceFace):
-    """Kills a client at a request of its choice."""
+    """Kills a client at a request of its choice.
 
-    def __init__(self, server: BinanceServer, targets: Path) -> None:
+    The venue counts weight by address, and here all runs have one; so it does not say how much.
+    """
+
+    def __init__(self, server: BinanceServer, targets: Path | None) -> None:
         super().__init__(server)
         self._targets = targets
         self._seen: Counter[tuple[int, str]] = Counter()
 
     def handle(self, now: int, request: HttpRequest, client: str) -> HttpResponse:
-        if request.method not in TRADING or request.path not in ORDERS:
+        answer = self._handle(now, request, client)
+        shown = {name: text for name, text in answer.headers.items() if name.lower() != WEIGHT}
+        return replace(answer, headers=shown)
+
+    def _handle(self, now: int, request: HttpRequest, client: str) -> HttpResponse:
+        is_trading = request.method in TRADING and request.path in ORDERS
+        if self._targets is None or not is_trading:
             return super().handle(now, request, client)
         named = self._targets / request.headers.get("x-mbx-apikey", "")
         target = msgspec.json.decode(named.read_bytes(), type=Target)
@@ -65,8 +76,7 @@ async def main(count: int, targets: Path | None) -> None:
     exchange = LocalExchange(Plan(is_quiet=True, accounts=names), SystemClock())
     face = exchange.hosts["binance"].face
     assert isinstance(face, BinanceFace)
-    if targets is not None:
-        exchange.hosts["binance"].face = DeadlyFace(face.server, targets)
+    exchange.hosts["binance"].face = DeadlyFace(face.server, targets)
     # Restarts in a row would be banned, as on the real venue: here every run is its own machine.
     face.server.state.limits = Limits(
         LimitRules(weight_per_minute=10**9, orders_per_minute=10**9, orders_per_ten_seconds=10**9)
