@@ -105,6 +105,11 @@ class Commits:
         """Let a snapshot be kept after the next commit, which has its row."""
         self._kept = (seq, state)
 
+    def hurry(self) -> None:
+        """Begin the commit that a request waits for, if the disk is free."""
+        if self._held and self.has_rows and not (self.is_busy or self._errands):
+            self._begin()
+
     def push(self, *, at_once: bool) -> None:
         """Begin a commit if something waits for it; let go what waits for none."""
         if self.is_busy:

@@ -131,6 +131,8 @@ class Loop:
         except LedgerFault as error:
             self._fail(error)
             return
+        # Who watches may take its time while the disk works; what leaves, leaves after that.
+        self._commits.hurry()
         for row in outputs.rows:
             if row.kind in TOLD:
                 self._told(decode_row(row))

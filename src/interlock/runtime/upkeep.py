@@ -18,7 +18,8 @@ CHECKPOINT_NS = 60 * SECOND_NS
 LEASE_TTL_NS = 15 * SECOND_NS
 # Renewed often enough to survive a slow disk twice.
 LEASE_EVERY_NS = 4 * SECOND_NS
-TIDY_EVERY_NS = 5 * SECOND_NS
+# Copying the log disturbs commits for some ms each time, and the log grows in between.
+TIDY_EVERY_NS = 10 * SECOND_NS
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

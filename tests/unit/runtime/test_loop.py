@@ -12,6 +12,7 @@ from interlock.ports import Ended, StaleLease
 from interlock.runtime.commits import Places
 from interlock.runtime.loop import Loop
 from interlock.runtime.upkeep import CHECKPOINT_NS, LEASE_EVERY_NS, SECOND_NS, TIDY_EVERY_NS
+from interlock.runtime.values import Notice, Outputs
 from tests.toy_players import BTC, LOT, T0
 from tests.unit.live.doors import PRICE, Hand, Room
 
@@ -231,3 +232,20 @@ def test_the_tape_of_an_order_is_out_before_the_order() -> None:
     stage.pass_by(10 * MS)
     assert (events, 0) in flushed
     assert len(stage.venue.places()) == 1
+
+
+def test_the_disk_works_while_facts_are_told() -> None:
+    stage = Stage()
+    order: list[str] = []
+    stage.ledger.stage = lambda: order.append("staged")  # type: ignore[method-assign]
+    stage.loop._told = lambda fact: order.append("told")
+    take = stage.engine.take
+
+    def noted(event: Any, ts: int) -> Outputs:
+        outputs = take(event, ts)
+        outputs.facts.append(Notice(ts_event=ts, name="NOTED"))
+        return outputs
+
+    stage.engine.take = noted  # type: ignore[method-assign]
+    stage.buy()
+    assert order == ["staged", "told"]
