@@ -44,6 +44,8 @@ SETTLED = ("cancel settled", "amend settled")
 PAYLOAD = 8
 # Orders of others of which it is remembered how much of them was booked.
 OUTSIDE_KEPT = 256
+# Orders of others that were labelled; an older one that still stands is labelled again.
+FOREIGN_KEPT = 4096
 
 
 class Books(msgspec.Struct):
@@ -289,6 +291,8 @@ def _event(books: Books, row: EventRow) -> None:
         books.is_started = True
     elif row.name == FOREIGN:
         books.foreign[row.subject] = row.fields.get("instrument", "")
+        if len(books.foreign) > FOREIGN_KEPT:
+            del books.foreign[next(iter(books.foreign))]
     elif row.name == TIMER_FIRED:
         books.timers.get(row.subject, {}).pop(row.fields["name"], None)
 

@@ -11,7 +11,11 @@ import pytest
 from interlock.kernel import snapshot
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
+from interlock.model.rows import EventRow, FillRow
+from interlock.model.venue import VenueFill
 from interlock.runtime.adoption import ADOPTED
+from interlock.runtime.books import FOREIGN, FOREIGN_KEPT, OUTSIDE_KEPT, Books
+from interlock.runtime.counted import RECENT
 from interlock.runtime.recovery import recover
 from interlock.runtime.settings import SECOND, ForeignPolicy, Settings
 from tests.toy_players import BTC, LOT, T0, Restless
@@ -188,3 +192,29 @@ def test_an_adopted_order_survives_a_crash() -> None:
     assert world.crashes == 1
     assert [h.order.status for h in world.venue.orders.values()] == [OrderStatus.CANCELED]
     _agrees(world)
+
+
+def test_what_is_known_of_others_is_bounded() -> None:
+    books = Books()
+    for number in range(FOREIGN_KEPT + OUTSIDE_KEPT):
+        name = f"web_{number}"
+        fill = VenueFill(
+            instrument=BTC.id,
+            trade_id=number,
+            client_order_id=name,
+            venue_order_id=str(number),
+            side=1,
+            price=100_00,
+            quantity=LOT,
+            fee=0,
+            fee_asset="USDT",
+            is_maker=False,
+            ts_venue=T0 + number,
+        )
+        books.apply(EventRow(ts_event=T0, name=FOREIGN, subject=name, fields={}))
+        books.apply(
+            FillRow(ts_event=T0, fill=fill, client_order_id="", strategy="", position_after=0)
+        )
+    assert len(books.foreign) == FOREIGN_KEPT and list(books.foreign)[-1] == name
+    assert len(books.outside) == OUTSIDE_KEPT and books.outside[f"{BTC.id} {number}"] == LOT
+    assert len(books.trades[BTC.id].recent) < RECENT and number in books.trades[BTC.id]

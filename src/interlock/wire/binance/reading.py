@@ -35,8 +35,14 @@ FORCED_PREFIXES = {
 }
 
 
+LINKS_KEPT = 4096
+
+
 class Links:
-    """Which conditional order made which order: the venue gives the child another client id."""
+    """Which conditional order made which order: the venue gives the child another client id.
+
+    The newest links are kept; one that is gone is learned again when its parent is asked about.
+    """
 
     __slots__ = ("_parents",)
 
@@ -46,6 +52,8 @@ class Links:
     def learn(self, child_id: str, parent: VenueOrder) -> None:
         """The order ``child_id`` was made by the trigger of ``parent``."""
         self._parents[child_id] = parent
+        if len(self._parents) > LINKS_KEPT:
+            del self._parents[next(iter(self._parents))]
 
     def parent(self, child_id: str) -> VenueOrder | None:
         """The conditional order that made this one, None when none is known."""
