@@ -76,6 +76,16 @@ def table() -> str:
     return "\n".join([head(), *(row(line) for line in lines)])
 
 
+def provenance() -> str:
+    """What was measured, and when."""
+    cells = kept().values()
+    if not cells:
+        return "Nothing is kept; run `python -m bench.duel`."
+    dates = sorted(line["date"] for line in cells)
+    versions = ", ".join(sorted({line["version"] for line in cells}))
+    return f"{len(cells)} cells from {dates[0]} to {dates[-1]} UTC: {versions}."
+
+
 def scripts() -> str:
     """What each script does."""
     lines = ["| script | what happens | watched, s |", "|---|---|---|"]
@@ -90,7 +100,10 @@ def write() -> None:
     if not PAGE.exists():
         return
     text = PAGE.read_text()
-    for name, content in (("scripts", scripts()), ("results", table())):
+    for name, content in (
+        ("scripts", scripts()),
+        ("results", f"{provenance()}\n\n{table()}"),
+    ):
         begin, end = MARKS[name]
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)

@@ -99,8 +99,8 @@ SCRIPTS = (
         "h",
         "outage 60 s, 6 orders",
         "six orders rest (freqtrade: three); for 60 s every request is lost and every socket "
-        "closed; meanwhile one BTC and one ETH order are filled and all SOL orders canceled by "
-        "hand; time is counted from the end of the outage",
+        "closed; meanwhile sweeps fill the nearer BTC and ETH bids, at times the second too, and all "
+        "SOL orders are canceled by hand; time is counted from the end of the outage",
         (
             {"fault": "lose_request", "call": "any", "for": f"{_OUTAGE_S}s"},
             {"fault": "close_stream", "for": f"{_OUTAGE_S}s"},
@@ -115,8 +115,8 @@ SCRIPTS = (
     Script(
         "i",
         "listenKey expires",
-        "listen keys end with their event; 5 s later one resting BTC order is filled; time is "
-        "counted from that fill",
+        "listen keys end with their event; 5 s later a sweep of the book fills the nearer BTC bid, "
+        "at times the second too; time is counted from the sweep",
         (
             {"fault": "expire_listen_key"},
             {"fault": "fill_part", "instrument": "BTCUSDT-PERP.BINANCE", "ratio": 1, "at": "5s"},
@@ -129,8 +129,7 @@ SCRIPTS = (
         "j",
         "half-open user stream",
         "the open user stream's socket stays open and says nothing any more, new ones work; 5 s "
-        "later one resting BTC order is filled; time is counted from that fill; watched for 145 s "
-        "and not for 10 min",
+        "later a sweep as in i; time is counted from the sweep; 145 s and not 10 min",
         (
             {"fault": "freeze_stream", "stream": "user"},
             {"fault": "fill_part", "instrument": "BTCUSDT-PERP.BINANCE", "ratio": 1, "at": "5s"},
