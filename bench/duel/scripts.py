@@ -99,8 +99,8 @@ SCRIPTS = (
         "h",
         "outage 60 s, 6 orders",
         "six orders rest (freqtrade: three); for 60 s every request is lost and every socket "
-        "closed; meanwhile sweeps fill the nearer BTC and ETH bids, at times the second too, and all "
-        "SOL orders are canceled by hand; time is counted from the end of the outage",
+        "closed; meanwhile sweeps fill the nearer BTC and ETH bids, at times the second too, and "
+        "all SOL orders are canceled by hand; time is counted from the end of the outage",
         (
             {"fault": "lose_request", "call": "any", "for": f"{_OUTAGE_S}s"},
             {"fault": "close_stream", "for": f"{_OUTAGE_S}s"},
