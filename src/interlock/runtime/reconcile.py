@@ -39,7 +39,7 @@ from interlock.runtime.settings import MINUTE
 
 HISTORY = 4096
 # What was held longer ago than any snapshot may show.
-HISTORY_NS = 10 * MINUTE
+HISTORY_NS = 1 * MINUTE
 TRIES_MAX = 16
 RECONNECT = "reconnect"
 
@@ -252,6 +252,8 @@ class Reconciler:
 
     def _is_moving(self, name: str) -> bool:
         """Whether something under way may still explain a difference."""
+        if any(fill.instrument == name for fill in self.fills.nameless.values()):
+            return True
         return any(
             track.spec.instrument == name and (track.doubt or track.in_flight)
             for track in self.desk.open_tracks()
