@@ -243,6 +243,9 @@ class Record:
         order = self.orders.get(request.client_order_id)
         if order is None or request.spec.reduce_only:
             return False
+        intent = order.intent.spec
+        if intent.parent or intent.tag in EXITS:
+            return False
         return request.spec.quantity > order.quantity
 
     def closed(self, symbol: str, strategy: str) -> StateRow | None:
