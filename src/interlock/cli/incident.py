@@ -119,10 +119,18 @@ def show_command(file: Path, source: bool, as_json: bool) -> None:
               help="A parameter, limits.FIELD or cash; may be repeated.")  # fmt: skip
 @click.option("--strategy", default="", metavar="FILE|NAME",
               help="Another strategy in place of the sealed one, such as a fix.")  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Print every difference, not the first.")
+@click.option("--all", "lists", is_flag=True, help="Print every difference, not the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--pdb", is_flag=True, help="Open the debugger where loading a strategy raises.")
+@click.option("--traceback", is_flag=True, help="Show every frame of such an error.")
 def replay_command(
-    file: Path, changes: tuple[str, ...], strategy: str, everything: bool, as_json: bool
+    file: Path,
+    changes: tuple[str, ...],
+    strategy: str,
+    lists: bool,
+    as_json: bool,
+    pdb: bool,
+    traceback: bool,
 ) -> None:
     """Run FILE again and compare its decisions with the recorded ones.
 
@@ -133,12 +141,12 @@ def replay_command(
     Exit code 0: as recorded, or replayed with changes. 1: not as recorded.
     """
     found = open_incident(file)
-    with StrategyFailures():
+    with StrategyFailures(pdb=pdb, everything=traceback):
         verdict = replay(found, changes, strategy)
     if as_json:
         click.echo(msgspec.json.encode(_verdict(found, verdict)).decode())
     else:
-        for line in verdict_lines(found, verdict, everything=everything):
+        for line in verdict_lines(found, verdict, everything=lists):
             click.echo(line)
     if verdict.is_reproduced is False:
         sys.exit(1)
