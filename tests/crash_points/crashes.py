@@ -27,7 +27,7 @@ from tests.crash_points.trial import (
     read,
     start_engine,
 )
-from tests.crash_points.workload import LEDGER, RESERVE, Player, Workload, digests
+from tests.crash_points.workload import LEDGER, RENEW_EVERY, RESERVE, Player, Workload, digests
 from tests.toy_venue import Splitmix
 
 # An unfinished write meets every so many of the damages.
@@ -66,13 +66,16 @@ def synchronous(mode: str) -> Iterator[None]:
 class Record:
     """A workload that was played to its end, operation by operation."""
 
-    def __init__(self, workload: Workload, *, mode: str = "FULL") -> None:
+    def __init__(
+        self, workload: Workload, *, mode: str = "FULL", renew_every: int = RENEW_EVERY
+    ) -> None:
         self.workload = workload
+        self.renew_every = renew_every
         with scratch() as folder:
             lay_out(START, folder)
             recorder = Recorder(folder)
             with synchronous(mode), recording(recorder):
-                Player(workload, recorder).play(workload.steps)
+                self.player(recorder).play(workload.steps)
             self.left: Image = {
                 str(path.relative_to(folder)): path.read_bytes()
                 for path in folder.rglob("*")
@@ -81,6 +84,10 @@ class Record:
             self.digests: Sequence[bytes] = digests(folder / LEDGER)
         self.operations = recorder.operations
         self.acknowledged = recorder.acknowledged
+
+    def player(self, recorder: Recorder) -> Player:
+        """One that plays the same again."""
+        return Player(self.workload, recorder, renew_every=self.renew_every)
 
     @cached_property
     def points(self) -> int:

@@ -13,7 +13,10 @@ from tests.crash_points.crashes import START, Record, Tally, crashes, recording,
 from tests.crash_points.disk import Disk
 from tests.crash_points.operations import Fault, Kind, Recorder
 from tests.crash_points.trial import Promised, broken_promises, lay_out, read, start_engine
-from tests.crash_points.workload import LEDGER, Player, digests
+from tests.crash_points.workload import LEDGER, digests
+
+# A renewal is not synced: what is committed after it rests on writes that nobody waited for.
+RENEW_OFTEN = 3
 
 FAULTS = {
     "full once": (errno.ENOSPC, "once"),
@@ -36,7 +39,7 @@ def sweep_faults(record: Record, kind: str, numbers: Iterable[int]) -> Tally:
         for number in numbers:
             lay_out(START, folder)
             recorder = Recorder(folder, Fault(number, code, lasts))
-            player = Player(record.workload, recorder)
+            player = record.player(recorder)
             ended = ""
             with recording(recorder):
                 try:
@@ -75,10 +78,11 @@ def _silence(lasts: str, recorder: Recorder) -> list[str]:
 
 
 def sweep_lost_syncs(record: Record, numbers: Iterable[int]) -> Tally:
-    """A failed sync, a new start of the engine on the same machine, and then the power goes.
+    """A failed sync, and then the power goes: after each of the next acknowledgments if the engine
+    went on, and after a new start of the engine on the same machine.
 
-    Linux marks pages clean whose write-back failed: what the failed sync was for is read by the new
-    engine and never reaches the disk unless it writes it again.
+    Linux marks pages clean whose write-back failed: what the failed sync was for is still read, and
+    never reaches the disk unless it is written again.
     """
     tally = Tally()
     with scratch() as folder:
@@ -87,21 +91,30 @@ def sweep_lost_syncs(record: Record, numbers: Iterable[int]) -> Tally:
             recorder = Recorder(folder, Fault(number, errno.EIO, "once"))
             with recording(recorder):
                 with suppress(LedgerFault):
-                    Player(record.workload, recorder).play(record.workload.steps)
+                    record.player(recorder).play(record.workload.steps)
+                went_on = _next_promises(recorder, number)
                 started = start_engine(folder, record.workload, recorder)
-            end = len(recorder.operations)
-            owed = Promised(digests(folder / LEDGER)).and_also(recorder.acknowledged, end)
-            owed = msgspec.structs.replace(owed, tape=0)
+            label = f"sync {number} failed"
             broken = [f"refused: {started.refused}"] if started.refused else []
-            tally.judge(f"sync {number} failed, started", broken)
+            tally.judge(f"{label}, started", broken)
             tally.points += 1
             tally.starts += 1
-            for _, _, damage, image in crashes(
-                recorder.operations, Disk(START), range(end, end + 1), seed=number
-            ):
-                lay_out(image, folder)
-                outcome = read(folder, record.workload, record.digests)
-                tally.images += 1
-                label = f"sync {number} failed, started, power lost, {damage}"
-                tally.judge(label, broken_promises(outcome, owed))
+            known = digests(folder / LEDGER)
+            for point in (*went_on, len(recorder.operations)):
+                owed = Promised(known).and_also(recorder.acknowledged, point)
+                owed = msgspec.structs.replace(owed, tape=0)
+                for _, _, damage, image in crashes(
+                    recorder.operations, Disk(START), [point], seed=number
+                ):
+                    lay_out(image, folder)
+                    outcome = read(folder, record.workload, record.digests)
+                    tally.images += 1
+                    where = f"{label}, power lost at {point}, {damage}"
+                    tally.judge(where, broken_promises(outcome, owed))
     return tally
+
+
+def _next_promises(recorder: Recorder, number: int) -> list[int]:
+    """The points of the first two acknowledged commits after an operation."""
+    later = [at for at, what, _ in recorder.acknowledged if what == "rows" and at > number]
+    return sorted(set(later))[:2]

@@ -11,6 +11,7 @@ found.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -23,10 +24,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from interlock.adapters.system import end_with
 from tests.crash_points.crashes import Record, Tally, sweep_doubles, sweep_points
-from tests.crash_points.faults import FAULTS, sweep_faults, sweep_lost_syncs
+from tests.crash_points.faults import FAULTS, RENEW_OFTEN, sweep_faults, sweep_lost_syncs
 from tests.crash_points.operations import Kind
-from tests.crash_points.workload import Workload
+from tests.crash_points.workload import RENEW_EVERY, Workload
 
 # Second crashes for every first one.
 EACH = 10
@@ -47,15 +49,21 @@ class Part(msgspec.Struct, frozen=True):
 
 
 @cache
-def record(transactions: int, mode: str) -> Record:
+def record(transactions: int, mode: str, *, is_faulty: bool = False) -> Record:
     """Each process plays a workload once; the same seed gives the same operations."""
-    return Record(Workload(transactions), mode=mode)
+    renew_every = RENEW_OFTEN if is_faulty else RENEW_EVERY
+    return Record(Workload(transactions), mode=mode, renew_every=renew_every)
+
+
+def is_faulty(line: str) -> bool:
+    """Whether it is a line of a disk that refuses."""
+    return not line.startswith(("power lost", "twice"))
 
 
 def run(part: Part) -> tuple[Part, Tally]:
     """Carry a part out."""
     started = time.monotonic()
-    found = record(part.transactions, part.mode)
+    found = record(part.transactions, part.mode, is_faulty=is_faulty(part.line))
     numbers = range(part.first, part.last)
     if part.line.startswith("power lost"):
         tally = sweep_points(found, numbers, start_every=START_EVERY)
@@ -77,14 +85,14 @@ def parts(transactions: int, doubles: int) -> Iterator[Part]:
     for first in range(0, doubles // EACH, 10):
         last = min(first + 10, doubles // EACH)
         yield Part("twice: in the recovery too", transactions, "FULL", first, last)
-    for line in (*FAULTS, "sync failed, started, power lost"):
+    for line in (*FAULTS, "sync failed, then power lost"):
         yield from _chunks(line, small, "FULL")
     for mode in ("NORMAL", "OFF"):
         yield from _chunks(f"power lost, synchronous {mode} (planted)", min(small, 10), mode)
 
 
 def _chunks(line: str, transactions: int, mode: str) -> Iterator[Part]:
-    found = record(transactions, mode)
+    found = record(transactions, mode, is_faulty=is_faulty(line))
     # A crash also lies after the last operation; a fault is at one of them.
     count = found.points if line.startswith("power lost") else len(found.operations)
     for first in range(0, count, CHUNK):
@@ -141,7 +149,9 @@ def main(transactions: int, doubles: int, workers: int, only: str, is_markdown: 
     context = multiprocessing.get_context("spawn")
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
+        ProcessPoolExecutor(
+            workers, mp_context=context, initializer=end_with, initargs=(os.getpid(),)
+        ) as pool,
     ):
         task = progress.add_task("parts", total=len(work))
         for done in as_completed([pool.submit(run, part) for part in work]):

@@ -21,7 +21,7 @@ from interlock.kernel.state import State
 from interlock.live.start import EXTRA_INPUTS, Entry, Plan
 from interlock.model.chain import GENESIS
 from interlock.model.rows import IntentRow, decode_row
-from interlock.ports import TapeFault
+from interlock.ports import LedgerFault, TapeFault
 from interlock.runtime.recovery import recover
 from interlock.runtime.values import LeaseChanged, Outputs
 from tests.crash_points.operations import Kind, Recorder
@@ -141,7 +141,9 @@ class Workload:
 class Player:
     """Writes the steps of a workload below a recorder's folder, as the live edge does."""
 
-    def __init__(self, workload: Workload, recorder: Recorder) -> None:
+    def __init__(
+        self, workload: Workload, recorder: Recorder, *, renew_every: int = RENEW_EVERY
+    ) -> None:
         self.workload = workload
         self.recorder = recorder
         self.path = recorder.root / LEDGER
@@ -149,6 +151,7 @@ class Player:
         self.warnings = 0
         self.ts = T0
         self._events = 0
+        self._renew_every = renew_every
 
     def now_ns(self) -> int:
         return self.ts
@@ -213,19 +216,24 @@ class Player:
             # Its thread that syncs is waited for, so that a record is the same each time.
             self._tape._syncs.submit(int).result()
         self._ledger.append(step.value)
+        if self._commits % 2:
+            # As the live edge does it when the thread that commits is free.
+            self._ledger.stage()
         self.recorder.acknowledge("rows", self._ledger.commit())
         self.low = self.low or self._ledger.space_is_low
         self._commits += 1
-        if self._commits % TIDY_EVERY == 0:
-            self._ledger.tidy()
-        if self._commits % RENEW_EVERY == 0:
-            self._leases.renew(self._lease, ts=self.ts, ttl_ns=LEASE_NS)
+        with self._warned(LedgerFault):
+            if self._commits % TIDY_EVERY == 0:
+                self._ledger.tidy()
+            if self._commits % self._renew_every == 0:
+                self._leases.renew(self._lease, ts=self.ts, ttl_ns=LEASE_NS)
 
     @contextmanager
-    def _warned(self) -> Iterator[None]:
+    def _warned(self, *more: type[Exception]) -> Iterator[None]:
+        """What the live edge only warns of: it goes on."""
         try:
             yield
-        except (TapeFault, OSError):
+        except (TapeFault, OSError, *more):
             self.warnings += 1
 
 

@@ -212,6 +212,12 @@ def database_url(where: str | Path) -> URL:
 _FORMS = "name a file, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
 
+def is_of_disk(fault: LedgerFault) -> bool:
+    """Whether SQLite was refused a read, write or sync, for another reason than space."""
+    code = getattr(fault.__cause__, "sqlite_errorcode", 0)
+    return bool(code & 0xFF == sqlite3.SQLITE_IOERR)
+
+
 def begin_at_once(database: Database, connection: Any) -> bool:
     """Open a writing transaction of SQLite; False, at once, when another connection has one."""
     connection.execute("PRAGMA busy_timeout = 0")

@@ -8,7 +8,13 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from interlock.adapters.storage.database import BUSY_MS, Database, begin_at_once, transaction
+from interlock.adapters.storage.database import (
+    BUSY_MS,
+    Database,
+    begin_at_once,
+    is_of_disk,
+    transaction,
+)
 from interlock.adapters.storage.migrations import is_unfinished, migrate, require_newest
 from interlock.adapters.storage.projections import Projector
 from interlock.adapters.storage.reading import Head, checked, digest_at, head
@@ -131,9 +137,19 @@ class SqlLedger:
         """Copy SQLite's log into its database, on a connection of its own: commits go on.
 
         A log that is copied to its end begins anew, and a commit into it does not grow the file.
+        After an I/O error the ledger takes nothing more.
         """
         if not self.database.is_sqlite:
             return
+        try:
+            self._copy_log()
+        except LedgerFault as fault:
+            if is_of_disk(fault):
+                # It may have been the log that was not synced, and what is in it counts.
+                self._fault = self._fault or fault
+            raise
+
+    def _copy_log(self) -> None:
         with self.database.faults("cannot be tidied"), closing(self.database.connect()) as found:
             for _ in range(_TIDY_PASSES):
                 copied = found.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -163,15 +179,23 @@ class SqlLedger:
         return [self._pending.popleft() for _ in range(len(self._pending))]
 
     def _commit_staged(self) -> bool:
-        """Sync the open transaction; False when it must be written again from its beginning."""
+        """Sync the open transaction; False when it must be written again from its beginning.
+
+        A disk without space said so before the sync. A sync that failed is not tried again: the
+        system forgets what it could not write, so the next one may succeed without it.
+        """
         assert self._staged is not None
         (pending, reached), self._staged = self._staged, None
         try:
             with self.database.faults("refused a commit"):
                 self._connection.execute("COMMIT")
-        except LedgerFault:
+        except LedgerFull:
             self._undo(pending)
             return False
+        except LedgerFault as fault:
+            self._undo(pending)
+            self._fault = fault
+            raise
         self._head = reached
         return True
 
