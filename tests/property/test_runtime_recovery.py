@@ -12,7 +12,7 @@ from tests.toy_players import MS, SECOND, T0, Bracketed, Restless
 from tests.toy_world import Faults, World
 
 
-@pytest.mark.parametrize("whole_ns", [0, 2 * SECOND, Settings().whole_ns])
+@pytest.mark.parametrize("whole_ns", [0, 2 * SECOND, 20 * SECOND, Settings().whole_ns])
 @pytest.mark.parametrize("strategy", [Restless, Bracketed])
 def test_a_fold_gives_the_state_back(strategy: type, whole_ns: int) -> None:
     """Also where orders are packed as soon as they are over, and come back for a late word."""
@@ -37,7 +37,7 @@ def _compare(world: World, checked: list[int]) -> None:
     checked[0] += 1
 
 
-@pytest.mark.parametrize("whole_ns", [0, 2 * SECOND, Settings().whole_ns])
+@pytest.mark.parametrize("whole_ns", [0, 2 * SECOND, 20 * SECOND, Settings().whole_ns])
 def test_a_snapshot_and_the_rest_give_the_state_back(whole_ns: int) -> None:
     for seed in range(1, 7):
         world = World(seed, faults=Faults(crash=0.0), snapshots=0.1)

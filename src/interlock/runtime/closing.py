@@ -13,6 +13,7 @@ from interlock.kernel.state import Order, State
 from interlock.model.rows import (
     AnswerRow,
     AnyRow,
+    CheckpointRow,
     EventRow,
     FillRow,
     IntentRow,
@@ -45,6 +46,9 @@ def fold(state: State, books: Books, row: AnyRow, settings: Settings) -> None:
         state.refused[row.subject] = 0
     elif isinstance(row, EventRow) and row.name == ADOPTED:
         adopt(state, books, row)
+    if isinstance(row, CheckpointRow):
+        # The state that it tells of was taken before it: a start from there never folds this row.
+        return
     if books.closing and not isinstance(row, _WAITED_FOR):
         _pack(state, books, books.ts_last - settings.whole_ns)
     if books.ts_last >= books.ts_clean and not isinstance(row, _WAITED_FOR):

@@ -56,6 +56,8 @@ class Round(msgspec.Struct):
     # Questions to ask again, with their time, and how often that happened.
     again: dict[str, int] = {}
     tries: int = 0
+    # What the first look at an account has seen of it.
+    opened: dict[str, None] = {}
 
 
 class Suspect(msgspec.Struct):
@@ -220,7 +222,7 @@ class Reconciler:
             else:
                 self._differs(current, name, venue, asked)
         if not self.desk.books.ts_opened:
-            self._open_account(current)
+            self._open_account(current, "positions")
 
     def _held_since(self, name: str, asked: int) -> set[int]:
         """Every position that a snapshot asked for at a time may rightly show."""
@@ -301,21 +303,22 @@ class Reconciler:
         shown = {item.asset: item.wallet for item in content if isinstance(item, VenueBalance)}
         if not self.desk.books.ts_opened:
             self.cash.open(shown)
+            self._open_account(current, "balances")
             return
         is_quiet = not self.suspects and not self.gate.missing_fills
         current.differences += self.cash.compare(shown, asked, is_quiet=is_quiet)
 
-    def _open_account(self, current: Round) -> None:
-        """The first look at an account: what it holds already is nobody's here."""
+    def _open_account(self, current: Round, part: str) -> None:
+        """The first look at an account, whole or not at all: what it holds is nobody's here."""
+        current.opened[part] = None
+        if len(current.opened) < 2:
+            return
         for name, quantity in self._opening.items():
             if quantity:
                 owner = adopter(self.desk.state, self.desk.settings) or EXTERNAL
                 self.adjust(name, quantity, "opening", bucket=owner)
         self.desk.write(EventRow(ts_event=current.ts, name=OPENED))
         self.desk.tell("ACCOUNT_OPENED", self.desk.settings.account)
-        if "balances" in current.waiting:
-            # Cash is opened by its own answer of the same round.
-            self.cash.is_opening = True
 
     def _finish(self, current: Round) -> None:
         desk, settings = self.desk, self.desk.settings

@@ -41,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fill_grace_ns: int = 500 * MS
     late_fill_ns: int = 24 * HOUR
     # How long an order that is over stays whole in memory; a late word about it still finds it.
-    whole_ns: int = 5 * MINUTE
+    whole_ns: int = 1 * MINUTE
     fills_overlap_ns: int = 10 * SECOND
     fills_page: int = 1000
     # The reconciler.

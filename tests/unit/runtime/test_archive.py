@@ -12,6 +12,7 @@ from interlock.model.rows import FillRow, decode_row
 from interlock.model.venue import FillSeen, VenueFill, VenueOrder
 from interlock.runtime.archive import BLOCK, Archive, Closed
 from interlock.runtime.counted import RECENT, Counted
+from interlock.runtime.reconcile import HISTORY_NS
 from interlock.runtime.recovery import recover
 from interlock.runtime.settings import HOUR, MINUTE, SECOND, Settings
 from interlock.runtime.tracks import Attempt, Track
@@ -182,7 +183,8 @@ def _is_late(row: object) -> bool:
     return isinstance(row, FillRow) and row.is_late and row.fill.trade_id == 900_001
 
 
-def test_an_order_is_whole_for_minutes_and_known_for_a_day() -> None:
+def test_an_order_is_whole_past_every_proof_and_known_for_a_day() -> None:
     settings = Settings()
-    assert settings.whole_ns > settings.answer_ns + settings.attempt_ns + settings.proof_ns
-    assert settings.whole_ns == 5 * MINUTE and settings.late_fill_ns == 24 * HOUR
+    assert settings.whole_ns > 2 * (settings.answer_ns + settings.attempt_ns + settings.proof_ns)
+    assert 2 * (settings.query_answer_ns + settings.query_lag_ns) < HISTORY_NS
+    assert settings.whole_ns == MINUTE and settings.late_fill_ns == 24 * HOUR
