@@ -31,7 +31,6 @@ class Cash:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.suspects: dict[str, Suspect] = {}
-        self.is_opening = False
         self._log: deque[tuple[int, int]] = deque(maxlen=HISTORY)
 
     def moved(self) -> None:
@@ -56,7 +55,6 @@ class Cash:
 
     def open(self, shown: dict[str, int]) -> None:
         """The first look at an account: its wallets are what we begin with."""
-        self.is_opening = False
         for asset, wallet in sorted(shown.items()):
             missing = wallet - self._ours(asset)
             if missing:
@@ -64,9 +62,6 @@ class Cash:
 
     def compare(self, shown: dict[str, int], asked: int, *, is_quiet: bool) -> list[Difference]:
         """Differences that stay; ``is_quiet`` says that positions agree and lack no execution."""
-        if self.is_opening:
-            self.open(shown)
-            return []
         found = []
         for asset in sorted({self.desk.state.currency, *self.desk.state.balances}):
             venue, ours = shown.get(asset, 0), self._ours(asset)
