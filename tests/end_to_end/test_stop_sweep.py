@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.end_to_end.stop_sweep import at, sweep
 
 TRIALS = 5
@@ -9,6 +11,7 @@ TRIALS = 5
 LIMIT_S = 1.0
 
 
+@pytest.mark.capability("S4-100", "S4-106")
 def test_no_risk_arrives_later_than_a_second_after_the_stop_was_answered() -> None:
     found = sweep(TRIALS, seed=3)
     assert len(found) == TRIALS

@@ -17,7 +17,8 @@ from interlock.scenarios.engine import Engine, Play
 from interlock.scenarios.exchange import Exchange, Place
 from interlock.scenarios.protocols import Protocol
 
-START_S = 30.0
+# Of a process, on a machine that is busy with others; no promise.
+START_S = 60.0
 LOOK_S = 0.2
 LEDGER = "ledger.sqlite"
 # What has come true must stay true so long.
