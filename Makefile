@@ -34,7 +34,7 @@ scenarios: $(READY) ## Complaints of bot users against a real exchange and engin
 	@$(BIN)/interlock scenario run --all
 
 .PHONY: kill-tests
-kill-tests: $(READY) ## Kill the engine at every counted point of a session (two minutes)
+kill-tests: $(READY) ## Kill the engine at every point of a session and its requests (minutes)
 	@$(BIN)/python -m tests.end_to_end.kill_sweep
 
 .PHONY: capabilities
