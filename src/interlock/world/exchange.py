@@ -21,7 +21,8 @@ KEY, SECRET = "world-key", "world-secret"
 CURRENCY = "USDT"
 MONEY = 10**8
 CASH = 1_000_000 * MONEY
-_MARK_NS = 6_000_000_000
+# Between two marks: a multiple of the three seconds of their stream.
+MARKS_NS = 6_000_000_000
 
 
 def perpetual(symbol: str, price_exponent: int, tick: int, lot: int) -> Instrument:
@@ -59,7 +60,7 @@ class Exchange:
 
     def __init__(self, seed: int, instruments: Sequence[tuple[Instrument, int]], ts: int) -> None:
         self.instruments = tuple(item for item, _ in instruments)
-        rules = VenueRules(mark_interval_ns=_MARK_NS, history=1_000_000)
+        rules = VenueRules(mark_interval_ns=MARKS_NS, history=1_000_000)
         self.core = VenueCore(self.instruments, options=rules, seed=seed)
         self.server = BinanceServer(self.core, ServerOptions(seed=seed))
         self.server.add_key(KEY, SECRET, ACCOUNT)
@@ -71,7 +72,7 @@ class Exchange:
         self.server.state.sees = self._sees
         for instrument, price in instruments:
             lot = instrument.lot
-            walk = Walk(Chance(seed, f"walk {instrument.id}"), price, tick=1, size=20 * lot)
+            walk = Walk(Chance(seed, f"walk {instrument.id}"), price, tick=1, size=80 * lot)
             self.core.add_flow(instrument.id, walk, ts=ts)
 
     def _saw(self, event: Event) -> None:

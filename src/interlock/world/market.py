@@ -12,7 +12,7 @@ from interlock.sim.venue.state import VenueState
 from interlock.world.chance import MILLION, Chance
 
 MS = 1_000_000
-_LEVELS = 3
+_LEVELS = 2
 # The chances of a step that a burst begins and that it ends, in parts of a million.
 _BEGINS, _ENDS = 50_000, 120_000
 
@@ -42,7 +42,7 @@ class Walk:
         steps = (9 if self._is_burst else 3) * (8 if chance.below(60) == 0 else 1)
         self.fair = max(100 * self._tick, self.fair + chance.between(-steps, steps) * self._tick)
         self._quote(state, market)
-        mean = 700 * MS if self._is_burst else 4_000 * MS
+        mean = 700 * MS if self._is_burst else 2_600 * MS
         return ts + chance.between(mean // 4, 2 * mean)
 
     def gap(self, state: VenueState, market: Market, ratio: float) -> None:

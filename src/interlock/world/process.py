@@ -104,12 +104,12 @@ class Process:
         leases = WorldLeases(files, around.dice, around.timeline)
         try:
             lease = leases.acquire(ACCOUNT, self.name, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS)
+            if lease is None:
+                self._refused("another engine holds the lease")
+                return
             rows = files.verified()
         except LedgerFault as error:
             self._refused(str(error))
-            return
-        if lease is None:
-            self._refused("another engine holds the lease")
             return
         # What came after rows that a crash took never was.
         files.tape = [entry for entry in files.tape if entry[0] <= len(rows)]

@@ -11,7 +11,7 @@ from interlock.runtime.recovery import Member, Setup
 from interlock.runtime.settings import Settings
 from interlock.world.chance import Chance
 from interlock.world.dice import Dice
-from interlock.world.exchange import CASH, CURRENCY, LISTED, Exchange
+from interlock.world.exchange import CASH, CURRENCY, LISTED, MARKS_NS, Exchange
 from interlock.world.network import SECOND, Network
 from interlock.world.plan import AFTERMATH, QUIET, Plan
 from interlock.world.process import Process, Surroundings, Watch
@@ -39,8 +39,9 @@ class Scene:
         self.tells = tells
         self.dice = Dice(plan)
         chance = Chance(plan.seed, "world")
-        # Somewhere in the hour before a funding.
-        start = _EPOCH - _EPOCH % _FUNDING + _FUNDING - chance.below(3_600) * SECOND
+        # So that a funding falls into the busy time, and marks onto the seconds of their stream.
+        before = chance.between(1, max(1, plan.busy_ns // MARKS_NS)) * MARKS_NS
+        start = _EPOCH - _EPOCH % _FUNDING + _FUNDING - before
         self.timeline = Timeline(start)
         self.ts_start = start
         self.ts_calm = start + plan.busy_ns

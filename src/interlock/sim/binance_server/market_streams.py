@@ -126,6 +126,8 @@ class MarketStreams:
     def __init__(self, state: ServerState) -> None:
         self._state = state
         self._active: dict[str, _Active] = {}
+        # Streams that have a turn by time; without one nothing is ever due.
+        self._periodic = 0
 
     def listen(self, stream: Stream, ts: int) -> None:
         """Somebody wants a stream."""
@@ -136,6 +138,7 @@ class MarketStreams:
                 active.pending = _Pending()
             if stream.period_ns and stream.kind != "mark":
                 active.due = (ts // stream.period_ns + 1) * stream.period_ns
+                self._periodic += 1
         active.listeners += 1
 
     def leave(self, stream: Stream) -> None:
@@ -145,9 +148,12 @@ class MarketStreams:
             active.listeners -= 1
             if active.listeners <= 0:
                 del self._active[stream.name]
+                self._periodic -= active.due < NEVER
 
     def next_due(self) -> int:
         """When a stream of a period has its turn, ns."""
+        if not self._periodic:
+            return NEVER
         return min((item.due for item in self._active.values()), default=NEVER)
 
     def on_event(self, event: Event) -> Iterator[Message]:
