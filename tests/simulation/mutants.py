@@ -19,7 +19,9 @@ from interlock.model.order import OrderStatus
 from interlock.model.rows import EventRow, IntentRow, StateRow
 from interlock.model.venue import Answer, OrderQuery, PlaceRequest, VenueOrder, Verdict
 from interlock.runtime import books as books_module
+from interlock.runtime import closing as closing_module
 from interlock.runtime import dispatch as dispatch_module
+from interlock.runtime import fills as fills_module
 from interlock.runtime.answers import Answers
 from interlock.runtime.asks import Asks
 from interlock.runtime.budget import Budget
@@ -389,10 +391,10 @@ def no_look_after_reconnect(patch: Patch) -> None:
 # R10: the venue is the truth.
 @mutant("R10", "an execution by hand is booked to a strategy")
 def external_is_ours(patch: Patch) -> None:
-    def owner(self: Fills, name: str) -> str:
-        return next(n for n in self.desk.state.strategies if n != "external")
+    def owner(state: Any, settings: Any, name: str) -> str:
+        return next(n for n in state.strategies if n != "external")
 
-    patch.set(Fills, "_former_owner", owner)
+    patch.set(fills_module, "former_owner", owner)
 
 
 @mutant("R10", "an unexplained position is not declared")
@@ -489,6 +491,7 @@ def no_resync_barrier(patch: Patch) -> None:
 # R16: the switch.
 @mutant("R16", "stop verbs are not read in the send path")
 def switch_is_not_read(patch: Patch) -> None:
+    patch.set(closing_module, "_switch", lambda state, row: None)
     patch.set(Gate, "closed", lambda self, instrument, strategy: None)
 
 
@@ -499,6 +502,7 @@ def switch_is_forgotten(patch: Patch) -> None:
     def recover(setup: Any, **given: Any) -> Any:
         found = before(setup, **given)
         found.books.switches.clear()
+        found.state.shut.clear()
         return found
 
     from interlock.world import process
