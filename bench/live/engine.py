@@ -156,13 +156,13 @@ class Meter:
 
     def figures(self) -> dict[str, Any]:
         """What was measured since it was switched on."""
-        lags, gate = self.driver.lags, self.driver.engine.gate
+        lags, gate = self.stages.lags, self.driver.engine.gate
         return {
             "rss_mb": [round(size / 1e6, 2) for size in self.rss],
             "loop_lag_ms": self.lags.milliseconds(),
             **{f"{name}_cpu_ms": took.milliseconds() for name, took in self.pauses.items()},
-            "tick_to_send_ms": Histogram(lags.sent).milliseconds(),
-            "commit_ms": Histogram(lags.committed).milliseconds(),
+            "tick_to_send_ms": lags.sent.milliseconds(),
+            "commit_ms": lags.committed.milliseconds(),
             **self.stages.figures(),
             "step_cpu_us": {name: _microseconds(took) for name, took in sorted(self.steps.items())},
             "refusals": gate.refusals,
@@ -215,8 +215,6 @@ async def main(job: Job) -> dict[str, Any]:
     side = [asyncio.create_task(meter.follow_lag()), asyncio.create_task(meter.follow_memory())]
     await asyncio.wait([running], timeout=WARM_S)
     gc.collect()
-    for kept in (driver.lags.committed, driver.lags.sent, driver.lags.decided):
-        kept.clear()
     stages.begin(driver)
     profile = meter.profile() if job.profile else None
     before = (driver.inputs, stages.orders, time.process_time(), resident())

@@ -69,6 +69,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.ledger: TimedLedger | None = None
+        self.lags: Any = None
 
     def around(self, doors: Doors) -> Doors:
         """The same doors with a timed ledger."""
@@ -86,7 +87,10 @@ class Stages:
         self.ledger.driver = driver
         for kept in (self.ledger.decided, self.ledger.staged):
             kept.clear()
-        driver.lags.waited.clear()
+        # The engine keeps the newest few; here all of them count.
+        lags: Any = driver.lags
+        lags.waited, lags.committed, lags.sent = Histogram(), Histogram(), Histogram()
+        self.lags = lags
 
     @property
     def orders(self) -> int:
@@ -101,7 +105,7 @@ class Stages:
         assert ledger is not None and ledger.driver is not None
         return {
             "decided_ms": ledger.decided.milliseconds(),
-            "waited_ms": Histogram(ledger.driver.lags.waited).milliseconds(),
+            "waited_ms": self.lags.waited.milliseconds(),
             "staged_ms": ledger.staged.milliseconds(),
             "to_thread_ms": ledger.to_thread.milliseconds(),
             "in_thread_ms": ledger.in_thread.milliseconds(),

@@ -12,7 +12,9 @@ OVER_FSYNC_MS = 2.0
 SHARE = 0.97
 # Resident memory that grows more slowly is flat: allocators round, and windows of the newest fill.
 GROWTH_MB_MINUTE = 1.0
-# Fewer samples say nothing about their slope.
+# Samples, one a second: orders that are over are packed after a minute, so that what is kept of
+# them settles only then; and fewer than the least say nothing about their slope.
+SETTLING = 90
 SAMPLES_LEAST = 20
 
 
@@ -88,12 +90,14 @@ def rows(found: dict[str, Any], asked_messages: float, asked_orders: float) -> l
 
 
 def memory(samples: list[float]) -> Row:
-    """Growth of resident memory after the warm-up, from one sample a second."""
+    """Growth of resident memory once it has settled, from one sample a second."""
     name, reach = "resident memory, MB", f"grows < {GROWTH_MB_MINUTE:g} per minute"
-    if len(samples) < SAMPLES_LEAST:
-        return Row(name, f"{len(samples)} samples are too few", reach, False)
-    growth = 60 * slope(samples)
-    text = f"{samples[0]:.1f} to {samples[-1]:.1f}, {growth:+.2f} per minute"
+    settled = samples[SETTLING:]
+    whole = f"{samples[0]:.1f} to {samples[-1]:.1f}" if samples else "none"
+    if len(settled) < SAMPLES_LEAST:
+        return Row(name, f"{whole}; not judged before {SETTLING + SAMPLES_LEAST} s", reach)
+    growth = 60 * slope(settled)
+    text = f"{whole}, {growth:+.2f} per minute after {SETTLING} s"
     return Row(name, text, reach, growth < GROWTH_MB_MINUTE)
 
 
