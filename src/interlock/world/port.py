@@ -94,7 +94,7 @@ class WorldVenue:
         self._feeds[0].open("/stream", market.encode())
         self._new_listen_key()
         self._later(_KEEP_NS, self._keep_listen_key)
-        self._later(0, self._measure)
+        self._keep_measuring()
 
     async def connect(self, heard: Heard) -> None:
         """As the port has it; in the world ``open`` does the same without waiting."""
@@ -159,8 +159,12 @@ class WorldVenue:
             signature = signing.hmac_signature(SECRET.encode(), parameters)
         return requests.finish(draft, parameters, signature=signature, key=KEY)
 
+    def _keep_measuring(self) -> None:
+        self._measure()
+        self._later(_CLOCK_NS, self._keep_measuring)
+
     def _measure(self) -> None:
-        """Measure the venue's clock; it is measured again in a minute."""
+        """Measure the venue's clock."""
         sent = self._clock.now_ns()
         talk = Conversation(TimeQuery(request_id=-1), self._dialect, self._judge, ts=sent)
         draft = talk.draft
@@ -177,7 +181,6 @@ class WorldVenue:
                 self._offset = answer.ts_venue - sent - (seen - sent) // 2
 
         self._network.call(self._sign(draft, 0), "session", came)
-        self._later(_CLOCK_NS, self._measure)
 
     # The listen key.
     def _new_listen_key(self) -> None:

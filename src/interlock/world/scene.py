@@ -24,6 +24,10 @@ _EPOCH = 1_700_000_000 * SECOND
 _FUNDING = 8 * 3_600 * SECOND
 # Trading goes on without faults for this long, so that "trades again" can be seen.
 TRADES_AGAIN = 60 * SECOND
+# Comparisons often enough to end within the quiet time; marks are farther apart than at the venue.
+SETTINGS = Settings(
+    full_every_ns=40 * SECOND, orders_every_ns=20 * SECOND, market_silence_ns=20 * SECOND
+)
 # How often somebody looks at paused instruments.
 PATROL = 45 * SECOND
 
@@ -137,7 +141,7 @@ class Scene:
             members=members,
             currency=CURRENCY,
             limits=self.limits,
-            settings=Settings(full_every_ns=40 * SECOND, orders_every_ns=20 * SECOND),
+            settings=SETTINGS,
             rate=Rate(weight=2400),
         )
 
