@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ BUSY_MS = 5_000
 # The write-ahead log is copied into the database in quiet moments by ``Ledger.tidy``; this many
 # pages (64 MB) are the bound when there are none.
 _LOG_PAGES = 16_384
+# What was committed while a log was copied is copied after it.
+_COPY_PASSES = 3
 
 _RESTORE = (
     "do not trade on it: stop the engine, keep the damaged files aside, restore the newest backup "
@@ -216,6 +218,15 @@ def is_of_disk(fault: LedgerFault) -> bool:
     """Whether SQLite was refused a read, write or sync, for another reason than space."""
     code = getattr(fault.__cause__, "sqlite_errorcode", 0)
     return bool(code & 0xFF == sqlite3.SQLITE_IOERR)
+
+
+def copy_log(database: Database) -> None:
+    """Copy SQLite's log into its database, to its end if writers leave a moment for that."""
+    with database.faults("cannot be tidied"), closing(database.connect()) as connection:
+        for _ in range(_COPY_PASSES):
+            copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if copied[1] == copied[2]:
+                return
 
 
 def begin_at_once(database: Database, connection: Any) -> bool:

@@ -12,6 +12,7 @@ from interlock.adapters.storage.database import (
     BUSY_MS,
     Database,
     begin_at_once,
+    copy_log,
     is_of_disk,
     transaction,
 )
@@ -27,8 +28,6 @@ from interlock.ports import Lease, LedgerFault, LedgerFull, StaleLease
 # How many of the last rows are checked before a ledger is written to. Older rows are checked when
 # they are read, so that nothing unchecked reaches a state; all by `interlock ledger verify`.
 TAIL = 10_000
-# What was committed while a log was copied is copied after it.
-_TIDY_PASSES = 3
 
 _INSERT = "INSERT INTO ledger (seq, ts, kind, key, epoch, body, digest) VALUES (?,?,?,?,?,?,?)"
 _MOVE_HEAD = "UPDATE ledger_head SET seq = ?, digest = ? WHERE id = 1 AND seq = ? AND digest = ?"
@@ -142,19 +141,12 @@ class SqlLedger:
         if not self.database.is_sqlite:
             return
         try:
-            self._copy_log()
+            copy_log(self.database)
         except LedgerFault as fault:
             if is_of_disk(fault):
                 # It may have been the log that was not synced, and what is in it counts.
                 self._fault = self._fault or fault
             raise
-
-    def _copy_log(self) -> None:
-        with self.database.faults("cannot be tidied"), closing(self.database.connect()) as found:
-            for _ in range(_TIDY_PASSES):
-                copied = found.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if copied[1] == copied[2]:
-                    return
 
     def close(self) -> None:
         """Let go of the database. What was not committed is forgotten."""
