@@ -41,6 +41,10 @@ kill-tests: $(READY) ## Kill the engine at every point of a session and its requ
 capabilities: $(READY) ## Promises proved by a test / total, by section
 	@$(BIN)/python tools/capabilities.py
 
+.PHONY: coverage
+coverage: $(READY) ## Branches of the kernel, the model, comparison and recovery (minutes)
+	@$(BIN)/python tools/branches.py
+
 .PHONY: bench
 bench: $(READY) ## Measure speed and memory against floors and peers, in one run
 	@$(BIN)/python -m bench
