@@ -41,7 +41,7 @@ def merge(line: Line) -> None:
     """Put one cell in the place of its older self."""
     cells = kept() | {f"{line['script']} {line['bot']}": line}
     KEPT.parent.mkdir(exist_ok=True)
-    facts = {"python": platform.python_version(), "system": platform.platform(terse=True)}
+    facts = {"python": platform.python_version(), "system": platform.system()}
     KEPT.write_text(json.dumps({**facts, "cells": dict(sorted(cells.items()))}, indent=1) + "\n")
 
 
