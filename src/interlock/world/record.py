@@ -29,7 +29,7 @@ EXTERNAL = "external"
 FORCED = ("autoclose-", "adl_autoclose", "liquidation")
 
 # Tags of what is placed to shrink a position, by the core or by a strategy that closes.
-EXITS = frozenset({"leave", "protect", "flatten", "close"})
+EXITS = frozenset({"leave", "protect", "flatten", "close", "stop", "target"})
 
 Trade = tuple[str, int]
 
@@ -145,8 +145,11 @@ class Record:
         self.orders.setdefault(row.client_order_id, order)
         self.open.setdefault(row.spec.instrument, {})[row.client_order_id] = order
 
-    def is_exit(self, row: IntentRow) -> bool:
-        """Whether an order can only shrink its strategy's position, by the rows before its own."""
+    def is_exit(self, row: IntentRow, *, beside: OrderRecord | None = None) -> bool:
+        """Whether an order can only shrink its strategy's position, by the rows so far.
+
+        ``beside`` is the order itself where it is among the open ones already.
+        """
         spec = row.spec
         if spec.reduce_only:
             return True
@@ -160,11 +163,16 @@ class Record:
         working = sum(
             other.leaves
             for other in self.open.get(spec.instrument, {}).values()
-            if other.intent.strategy == row.strategy
+            if other is not beside
+            and other.intent.strategy == row.strategy
             and other.intent.spec.side == spec.side
             and not other.intent.spec.reduce_only
         )
         return working + spec.quantity <= abs(held)
+
+    def adds_now(self, order: OrderRecord) -> bool:
+        """Whether an entry still is one, by every row so far."""
+        return not self.is_exit(order.intent, beside=order)
 
     def transition(self, row: TransitionRow) -> None:
         """An order moved."""

@@ -13,12 +13,13 @@ from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
 from interlock.world.network import SECOND
 from interlock.world.process import Process
-from interlock.world.scene import Scene
+from interlock.world.scene import SETTINGS, Scene
 
 # Every so many inputs of a process are looked at.
 EVERY = 128
 PENDING, LATE, DOUBTS, NAMELESS, TRACKS, PLANNED = 400, 1024, 400, 256, 6_000, 60_000
-SILENT_NS = 12 * SECOND
+# Two seconds more than the engine's own limit.
+SILENT_NS = SETTINGS.market_silence_ns + 2 * SECOND
 
 
 class Bounds(Judge):

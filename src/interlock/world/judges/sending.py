@@ -129,7 +129,9 @@ class Barriers(Judge):
         """The order by which a request may add risk."""
         if isinstance(request, PlaceRequest):
             order = self.record.orders.get(request.client_order_id)
-            return order if order is not None and order.is_entry else None
+            # What was an entry when it was decided may only shrink what is held by now.
+            is_risk = order is not None and order.is_entry and self.record.adds_now(order)
+            return order if is_risk else None
         if isinstance(request, AmendRequest) and self.record.grows(request):
             return self.record.orders.get(request.client_order_id)
         return None
