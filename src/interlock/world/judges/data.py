@@ -86,6 +86,8 @@ class Prices(Judge):
         super().__init__(scene)
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._looked: dict[str, int] = {}
+        # How many prices of a symbol were heard: the very first has nothing to be held against.
+        self._heard: dict[str, int] = {}
         self._faults: dict[str, str] = {}
         self._jumps, self._ts_jump = 0, 0
 
@@ -94,7 +96,9 @@ class Prices(Judge):
         if type(event) is Quote:
             ahead = process.now_ns() - self.scene.timeline.ts
             seen = _Seen(event, min(self.scene.timeline.ts, event.ts_event - ahead))
-            self._seen[(process.name, event.instrument.id)] = seen
+            name = event.instrument.id
+            self._seen[(process.name, name)] = seen
+            self._heard[name] = self._heard.get(name, 0) + 1
             self._jumped()
         elif type(event) is Answer and type(event.content) is int:
             # The middle of the book by another way.
@@ -133,7 +137,8 @@ class Prices(Judge):
         if age > OLD_NS:
             return f"a price that is {age // 10**6} ms old"
         self._jumped()
-        if self._ts_jump and ts < self._ts_jump + JUMP_NS:
+        is_first = self._heard.get(symbol, 0) < 2
+        if is_first or (self._ts_jump and ts < self._ts_jump + JUMP_NS):
             return ""
         true = self.scene.exchange.core.state.markets[symbol].middle()
         apart = abs((seen.bid + seen.ask) // 2 - true)

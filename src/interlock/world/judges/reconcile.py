@@ -19,7 +19,7 @@ from interlock.world.scene import Scene
 
 _MARKET = frozenset({Quote, Trade, Book, Bar})
 # The first of the quiet time may still end what trading left behind.
-SETTLING_NS = 15 * SECOND
+SETTLING_NS = 12 * SECOND
 
 
 class Comparisons(Judge):
