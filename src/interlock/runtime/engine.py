@@ -224,8 +224,14 @@ class Engine:
         self._clean()
 
     def _resume_market(self) -> None:
-        """The newest market event of each instrument, held back until now, is heard first."""
+        """The newest market event of each instrument, held back until now, is heard first.
+
+        A price that has grown old over the recovery is none to decide on: the next one comes.
+        """
+        oldest = self.desk.ts - self.setup.settings.market_silence_ns
         for event in self._held.values():
+            if type(event) is Quote and event.ts_event < oldest:
+                continue
             self.desk.out.tape.append((self.desk.ledger_seq, event))
             self.desk.step(event)
         self._held.clear()
