@@ -6,7 +6,7 @@ fold is a second one: it shares no code with the books and the kernel that it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import msgspec
@@ -145,10 +145,10 @@ class Record:
         self.orders.setdefault(row.client_order_id, order)
         self.open.setdefault(row.spec.instrument, {})[row.client_order_id] = order
 
-    def is_exit(self, row: IntentRow, *, beside: OrderRecord | None = None) -> bool:
+    def is_exit(self, row: IntentRow, *, known: Container[str] | None = None) -> bool:
         """Whether an order can only shrink its strategy's position, by the rows so far.
 
-        ``beside`` is the order itself where it is among the open ones already.
+        Orders that are not among ``known`` are over already, though no row tells of it yet.
         """
         spec = row.spec
         if spec.reduce_only:
@@ -162,17 +162,18 @@ class Record:
             return spec.quantity <= max(abs(held), first.quantity if first is not None else 0)
         working = sum(
             other.leaves
-            for other in self.open.get(spec.instrument, {}).values()
-            if other is not beside
+            for name, other in self.open.get(spec.instrument, {}).items()
+            if name != row.client_order_id
+            and (known is None or name in known)
             and other.intent.strategy == row.strategy
             and other.intent.spec.side == spec.side
             and not other.intent.spec.reduce_only
         )
         return working + spec.quantity <= abs(held)
 
-    def adds_now(self, order: OrderRecord) -> bool:
-        """Whether an entry still is one, by every row so far."""
-        return not self.is_exit(order.intent, beside=order)
+    def adds_now(self, order: OrderRecord, known: Container[str]) -> bool:
+        """Whether an entry still is one beside the orders that are ``known`` to be open."""
+        return not self.is_exit(order.intent, known=known)
 
     def transition(self, row: TransitionRow) -> None:
         """An order moved."""

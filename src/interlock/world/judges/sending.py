@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from interlock.model.rows import AnyRow, IntentRow, StateRow
@@ -116,7 +117,7 @@ class Barriers(Judge):
         mode = engine.setup.settings.mode
         self.demand("I28", mode == "live", f"an order leaves in mode {mode}")
         self._epoch(process, request, engine.fence.lease.epoch)
-        order = self._grown(request)
+        order = self._grown(request, engine.desk.state.open)
         if order is not None:
             spec = order.intent.spec
             what = f"{type(request).__name__} of {order.intent.client_order_id} leaves"
@@ -125,13 +126,14 @@ class Barriers(Judge):
             text = f"{order.intent.client_order_id} adds risk and leaves while {closed}"
             self.demand("I16", closed is None, text)
 
-    def _grown(self, request: Request) -> OrderRecord | None:
+    def _grown(self, request: Request, known: Container[str]) -> OrderRecord | None:
         """The order by which a request may add risk."""
         if isinstance(request, PlaceRequest):
             order = self.record.orders.get(request.client_order_id)
             # What was an entry when it was decided may only shrink what is held by now.
-            is_risk = order is not None and order.is_entry and self.record.adds_now(order)
-            return order if is_risk else None
+            if order is None or not order.is_entry or not self.record.adds_now(order, known):
+                return None
+            return order
         if isinstance(request, AmendRequest) and self.record.grows(request):
             return self.record.orders.get(request.client_order_id)
         return None
