@@ -55,6 +55,8 @@ throttled | venue | F14 F15 | rate | 0 | 50000
     429 or 418 with Retry-After, not carried out
 maintenance | venue | F05 F71 | count | 0 | 2
     the whole venue answers 503 and closes its sockets for 10 s to 3 min
+key_refused | venue | F72 | count | 0 | 1
+    every signed call answers -2015 for 1 to 40 s
 skew | venue | F13 | count | 0 | 2
     the venue's clock steps by 0.1 to 5 s
 query_lag | query | F02 F11 | rate | 0 | 200000
@@ -71,6 +73,8 @@ stream_silent | stream | F41 | count | 0 | 5
     a socket goes silent for 10 s to 5 min and looks alive
 stream_closed | stream | F43 F44 | count | 0 | 5
     every socket is closed
+odd_message | stream | F54 | rate | 0 | 20000
+    an event of a kind that nobody knows comes before a message of the user stream
 listen_key_expired | stream | F42 | count | 0 | 2
     the listen key expires before its time
 quote_lost | data | F46 F49 | rate | 0 | 10000
@@ -91,6 +95,8 @@ transfer | account | F65 | count | 0 | 2
     money is paid in or out
 filter_change | account | F56 | count | 0 | 1
     the tick becomes five times coarser
+leverage_change | account | F57 | count | 0 | 2
+    somebody changes the leverage by hand
 symbol_halt | account | F67 | count | 0 | 1
     a symbol stops trading for 5 to 60 s
 kill | process | F73 F82 | count | 0 | 12
@@ -101,6 +107,8 @@ kill_in_recovery | process | F74 | rate | 0 | 300000
     the process dies again while it recovers
 pause | process | F79 F85 | count | 0 | 3
     the process stands still for 1 to 120 s and goes on with what it knew
+strategy_fault | process | F83 | count | 0 | 1
+    the strategy raises an exception
 stall | resource | F80 F25 | count | 0 | 6
     the event loop stands still for 50 ms to 3 s
 slow_commit | disk | F94 | rate | 0 | 50000

@@ -25,6 +25,7 @@ TIMEOUT_NS = 10 * SECOND
 PING_NS = 15 * SECOND
 _HTML = b"<html><head><title>%d</title></head><body>unavailable</body></html>"
 _ADDRESS = "10.0.0.1"
+_ODD = b'{"e":"PLEDGE_UPDATE","E":1700000000000,"a":{"m":[1,null,{"k":"v"}],"new":true}}'
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class Socket:
 
 
 class Network:
-    """All lines of the world. ``cut_until`` and ``nameless_until`` are times of the world."""
+    """All lines of the world. Times of the world say until when something lasts."""
 
     def __init__(self, timeline: Timeline, exchange: Exchange, dice: Dice) -> None:
         self.timeline = timeline
@@ -58,6 +59,7 @@ class Network:
         self.cut_until = 0
         self.nameless_until = 0
         self.closed_until = 0
+        self.refused_until = 0
         self.sockets: list[Socket] = []
         self._asked: dict[bytes, list[tuple[int, HttpResponse]]] = {}
         self._wake: Planned | None = None
@@ -91,6 +93,10 @@ class Network:
         if ts < self.closed_until:
             dice.matters("maintenance")
             return _page(503), 0
+        if ts < self.refused_until and b"signature=" in request.query + request.body:
+            dice.matters("key_refused")
+            text = "Invalid API-key, IP, or permissions for action."
+            return _error(401, -2015, text), 0
         trouble = self._trouble(kind)
         if trouble is not None and not trouble[1]:
             return trouble[0], 0
@@ -238,26 +244,29 @@ class Network:
                 dice.matters("stream_silent")
             return
         for again in range(2):
-            if socket.is_user:
-                delay = self._befalls(again)
-                if delay < 0:
-                    return
-            else:
-                delay = 0
-                if dice.strikes_now("quote_lost"):
-                    dice.matters("quote_lost")
-                    return
-                if b'"bookTicker"' in frame and dice.strikes_now("quote_wrong"):
-                    dice.matters("quote_wrong")
-                    frame = self._distort(frame)
+            found = self._on_user_stream(socket, again) if socket.is_user else 0
+            spoiled = frame if socket.is_user else self._on_market_stream(frame)
+            if found < 0 or not spoiled:
+                return
             arrives = line.ts + dice.between("message_late", 1, 15) * MS
-            if not delay:
+            if not found:
                 # One connection keeps its order, unless something holds a message up.
                 arrives = socket.ts_last = max(arrives, socket.ts_last + 1)
-            line.at(arrives + delay, self._deliver, socket, frame)
+            line.at(arrives + found, self._deliver, socket, spoiled)
             if not (socket.is_user and not again and dice.strikes_now("message_twice")):
                 return
             dice.matters("message_twice")
+
+    def _on_market_stream(self, frame: bytes) -> bytes:
+        """A frame of public data as it comes; nothing when it is lost."""
+        dice = self.dice
+        if dice.strikes_now("quote_lost"):
+            dice.matters("quote_lost")
+            return b""
+        if b'"bookTicker"' in frame and dice.strikes_now("quote_wrong"):
+            dice.matters("quote_wrong")
+            return self._distort(frame)
+        return frame
 
     def _distort(self, frame: bytes) -> bytes:
         """A touch as no market has it: crossed, zero, not a number, or far from the price."""
@@ -282,9 +291,12 @@ class Network:
                 touch[side] = f"{text[:cut]}.{text[cut:]}" if decimals else text
         return msgspec.json.encode(said)
 
-    def _befalls(self, again: int) -> int:
+    def _on_user_stream(self, socket: Socket, again: int) -> int:
         """How late a message of the user stream is; -1 when it is lost."""
         dice = self.dice
+        if dice.strikes_now("odd_message"):
+            dice.matters("odd_message")
+            self.timeline.after(1 * MS, self._deliver, socket, _ODD)
         if not again and dice.strikes_now("message_lost"):
             dice.matters("message_lost")
             return -1

@@ -12,6 +12,7 @@ from interlock.runtime.settings import Settings
 from interlock.world.chance import Chance
 from interlock.world.dice import Dice
 from interlock.world.exchange import CASH, CURRENCY, LISTED, MARKS_NS, Exchange
+from interlock.world.kinds import COUNT, KINDS
 from interlock.world.network import SECOND, Network
 from interlock.world.plan import AFTERMATH, QUIET, Plan
 from interlock.world.process import Process, Surroundings, Watch
@@ -47,6 +48,9 @@ class Scene:
         before = chance.between(1, max(1, plan.busy_ns // MARKS_NS)) * MARKS_NS
         start = _EPOCH - _EPOCH % _FUNDING + _FUNDING - before
         self.timeline = Timeline(start)
+        self.times = {
+            kind.name: self.dice.times(kind.name, start) for kind in KINDS if kind.unit == COUNT
+        }
         self.ts_start = start
         self.ts_calm = start + plan.busy_ns
         self.ts_trades = self.ts_calm + AFTERMATH + TRADES_AGAIN
@@ -128,10 +132,15 @@ class Scene:
         kind = Bracketed if self.protected else Restless
         seed, until = self.plan.seed, self.ts_trades
         instruments = [self.exchange.core.instrument(i.id) for i in self.exchange.instruments]
+        fails = tuple(
+            ts
+            for number, ts in enumerate(self.times["strategy_fault"], 1)
+            if self.plan.allows(f"strategy_fault {number}")
+        )
         members = [
             Member(
                 f"{kind.__name__.lower()}-{instrument.base.lower()}",
-                kind(seed, instrument, until, self._pace),
+                kind(seed, instrument, until, self._pace, fails),
                 CASH // len(instruments),
             )
             for instrument in instruments

@@ -10,7 +10,6 @@ from interlock.model.instrument import FixedTick
 from interlock.model.order import OrderType
 from interlock.sim.venue.values import OrderTicket, Refused
 from interlock.world.exchange import ACCOUNT, CURRENCY, MONEY
-from interlock.world.kinds import COUNT, KINDS
 from interlock.world.network import MS, SECOND
 from interlock.world.scene import Scene
 
@@ -25,11 +24,9 @@ class Trouble:
 
     def plan(self) -> None:
         """Put every strike on the timeline."""
-        for kind in KINDS:
-            if kind.unit != COUNT:
-                continue
-            for ts in self._dice.times(kind.name, self._line.ts):
-                self._line.at(ts, self._strike, kind.name)
+        for name, times in self._scene.times.items():
+            for ts in times:
+                self._line.at(ts, self._strike, name)
 
     def _strike(self, name: str) -> None:
         if not self._dice.is_calm and self._dice.count(name):
@@ -75,6 +72,10 @@ class Trouble:
         network = self._scene.network
         network.closed_until = self._line.ts + self._length("maintenance", 10_000, 180_000)
         network.close_all("maintenance")
+
+    def _key_refused(self) -> None:
+        network = self._scene.network
+        network.refused_until = self._line.ts + self._length("key_refused", 1_000, 40_000)
 
     def _skew(self) -> None:
         length = self._length("skew", 100, 5_000)
@@ -145,6 +146,13 @@ class Trouble:
             conditional=order in self._scene.exchange.conditionals(),
         )
 
+    def _leverage_change(self) -> None:
+        symbol = self._symbol("leverage_change")
+        leverage = self._dice.between("leverage_change", 5, 50)
+        core = self._scene.exchange.core
+        if core.set_leverage(self._line.ts, ACCOUNT, symbol, leverage) is None:
+            self._matters("leverage_change")
+
     def _transfer(self) -> None:
         amount = self._dice.between("transfer", 1, 1_000) * MONEY
         amount = amount if self._dice.coin("transfer") else -amount
@@ -167,6 +175,11 @@ class Trouble:
         if self._scene.first.loop is not None:
             self._matters("pause")
             self._scene.first.pause(self._length("pause", 1_000, 120_000))
+
+    def _strategy_fault(self) -> None:
+        # The strategy knows when by itself, so that it raises in a replay too.
+        if self._scene.first.loop is not None:
+            self._matters("strategy_fault")
 
     def _stall(self) -> None:
         if self._scene.first.loop is not None:

@@ -14,9 +14,17 @@ class Restless(Strategy):
 
     protection = "none"
 
-    def __init__(self, seed: int, instrument: Instrument, until: int, pace: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        instrument: Instrument,
+        until: int,
+        pace: int,
+        fails: tuple[int, ...] = (),
+    ) -> None:
         super().__init__()
         self.chance = Chance(seed, f"restless {instrument.id}")
+        self.fails = list(fails)
         self.instrument = instrument
         self.until = until
         # A million: acts on every quote.
@@ -26,6 +34,9 @@ class Restless(Strategy):
     def on_quote(self, quote: Quote) -> None:
         if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
             return
+        if self.fails and quote.ts_event >= self.fails[0]:
+            self.fails.pop(0)
+            raise ArithmeticError("the plan wants the strategy to fail here")
         chance = self.chance
         if not chance.happens(self.pace):
             return
@@ -73,9 +84,17 @@ class Bracketed(Strategy):
 
     protection = "required"
 
-    def __init__(self, seed: int, instrument: Instrument, until: int, pace: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        instrument: Instrument,
+        until: int,
+        pace: int,
+        fails: tuple[int, ...] = (),
+    ) -> None:
         super().__init__()
         self.chance = Chance(seed, f"bracketed {instrument.id}")
+        self.fails = list(fails)
         self.instrument = instrument
         self.until = until
         self.pace = pace
@@ -83,6 +102,9 @@ class Bracketed(Strategy):
     def on_quote(self, quote: Quote) -> None:
         if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
             return
+        if self.fails and quote.ts_event >= self.fails[0]:
+            self.fails.pop(0)
+            raise ArithmeticError("the plan wants the strategy to fail here")
         name = self.instrument.id
         if self.view.open_orders() or self.view.position_units(name):
             return
