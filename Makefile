@@ -37,6 +37,10 @@ scenarios: $(READY) ## Complaints of bot users against a real exchange and engin
 kill-tests: $(READY) ## Kill the engine at every point of a session and its requests (minutes)
 	@$(BIN)/python -m tests.end_to_end.kill_sweep
 
+.PHONY: simulate
+simulate: $(READY) ## The whole system under 2,000 seeds of faults, in virtual time (an hour or less)
+	@$(BIN)/interlock simulate --seeds 2000
+
 .PHONY: capabilities
 capabilities: $(READY) ## Promises proved by a test / total, by section
 	@$(BIN)/python tools/capabilities.py

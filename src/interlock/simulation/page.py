@@ -10,7 +10,8 @@ import msgspec
 from interlock.research.report.page import environment
 from interlock.simulation.sweep import Summary
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
-from interlock.world.kinds import KINDS, OPEN_ROWS
+from interlock.world.kinds import ARISING, ELSEWHERE, KINDS, OPEN_ROWS
+from interlock.world.marks import MARKS
 
 _PACKAGE = "interlock.simulation"
 
@@ -31,7 +32,9 @@ def render(summary: Summary, *, command: str, commit: str, date: str) -> str:
             summary=summary,
             areas=_areas(summary),
             invariants=_invariants(summary),
-            marks=sorted(summary.marks.items()),
+            marks=_marks(summary),
+            arising=ARISING,
+            elsewhere=ELSEWHERE,
             open_rows=OPEN_ROWS,
             open_invariants=OPEN_INVARIANTS,
             failed=sorted(summary.failed, key=lambda verdict: verdict.plan.seed),
@@ -60,6 +63,12 @@ def _areas(summary: Summary) -> list[Area]:
             }
         )
     return list(areas.values())
+
+
+def _marks(summary: Summary) -> list[tuple[str, int]]:
+    """The marks that a sweep should reach, then whatever else was counted."""
+    others = sorted(set(summary.marks) - set(MARKS))
+    return [(name, summary.marks[name]) for name in (*MARKS, *others)]
 
 
 def _range(unit: str, low: int, high: int) -> str:

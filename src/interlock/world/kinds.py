@@ -148,6 +148,51 @@ def _read(table: str) -> tuple[Kind, ...]:
 KINDS = _read(_TABLE)
 BY_NAME = {kind.name: kind for kind in KINDS}
 
+# Rows that need no injection: the workload and the venue's own course bring them about.
+ARISING: dict[str, str] = {
+    "F12": "every attempt has its own answer, and most have a doubtful one",
+    "F18": "stops placed beside a price that has moved on",
+    "F19": "exits of positions that a target or a hand has closed meanwhile",
+    "F31": "cancels that meet filled orders",
+    "F33": "amendments whose answer is lost",
+    "F37": "stops that trigger while streams are lost",
+    "F39": "orders that expire, are trimmed or trade with themselves",
+    "F51": "quotes alone: there are no unfinished bars here",
+    "F60": "every run pays funding once",
+    "F69": "closes while other orders of the position work",
+    "F70": "closes that fill in part",
+    "F86": "every restart reads rows of an earlier one",
+}
+
+# Rows that other tests show: their subject is not in the world.
+ELSEWHERE: dict[str, str] = {
+    "F16": "margin that is missing: the contract tests of the venues",
+    "F17": "post-only orders: the contract tests of the venues",
+    "F20": "positions below a lot: the unit tests of stops and exits",
+    "F21": "orders on the old path: the scenarios switch the protocol",
+    "F22": "batches: nothing here sends one",
+    "F23": "nonces: the adapter of Hyperliquid",
+    "F24": "signatures: the adapter of Hyperliquid",
+    "F26": "actions that a library adds: the adapter for ccxt",
+    "F36": "there are no made-up executions in the ledger, by construction",
+    "F40": "executions of nothing: the unit tests of the core",
+    "F52": "a feed that is too fast: the load run",
+    "F53": "two sockets that disagree: the contract tests",
+    "F55": "addresses that move: the contract tests",
+    "F58": "margin modes: the exchange's own tests",
+    "F59": "hedge mode: the exchange's own tests",
+    "F66": "delisting: the scenarios",
+    "F68": "caps of Hyperliquid: its wire tests",
+    "F81": "memory: the load run",
+    "F88": "an older backup: the tests of the ledger's restore",
+    "F98": "a screen that blocks: the tests of the terminal",
+    "F108": "secrets in logs: the tests of incidents and logs",
+    "F109": "control characters: the tests of logs",
+    "F111": "modes: a judge looks at every request",
+    "F112": "what is shown: a judge looks at the core's own view",
+    "F113": "dependencies: the lock and the wire tests",
+}
+
 # Rows of the catalogue whose subject is not there yet, and what would bring it.
 OPEN_ROWS: dict[str, str] = {
     "F90": "Redis as a bus",
@@ -161,5 +206,7 @@ OPEN_ROWS: dict[str, str] = {
     "F101": "settings that change while the engine runs",
     "F105": "the admin API",
     "F106": "the admin API",
+    "F99": "channels for alerts",
+    "F102": "caps outside the settings",
     "F110": "the admin API",
 }
