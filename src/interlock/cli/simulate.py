@@ -33,7 +33,7 @@ _MINUTE_NS = 60 * 10**9
 @click.option("--shrink/--no-shrink", "shrinks", default=True, show_default=True,
               help="Look for the smallest plan of the first failure.")  # fmt: skip
 @click.option("--page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Where the page of a sweep goes.  [default: results/simulation.html]")  # fmt: skip
+              help="Where a sweep puts its page.  [default: results/simulation.html]")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Add a line about the sweep to a log.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -160,6 +160,8 @@ def _tell_summary(summary: Summary, page: Path) -> None:
         click.echo("every invariant held in every seed")
     if summary.never:
         click.echo(f"never mattered: {', '.join(summary.never)}")
+    if summary.unreached:
+        click.echo(f"never reached: {', '.join(summary.unreached)}")
     click.echo(f"page: {page}")
 
 

@@ -20,6 +20,9 @@ from interlock.runtime.resolver import Resolver
 from interlock.runtime.tracks import Attempt, Track
 
 RESTART = "restart"
+# Why an attempt has no answer, and why what was decided did not leave.
+ENDED = "the process ended before an answer"
+NEVER_DURABLE = "not sent: the process ended before "
 # Switches that a new start takes over from the last run; the others hold until lifted.
 RUNNING = frozenset({"", "started", "trading", "stopping", "stopped"})
 
@@ -60,7 +63,7 @@ class Startup:
 
     def _never_left(self, name: str) -> None:
         """Decided on the last market input, but the intent was not durable: it was not sent."""
-        text = "not sent: the process ended before the intent was durable"
+        text = f"{NEVER_DURABLE}the intent was durable"
         self.desk.report(OrderRejected(self.desk.ts, name, text), evidence="recovery")
 
     def _doubt(self, track: Track) -> None:
@@ -68,13 +71,13 @@ class Startup:
         if not track.submit:
             self._unanswered(track, "place", track.request_id)
             if not track.is_seen:
-                event = OrderDoubted(ts, name, "the process ended before an answer")
+                event = OrderDoubted(ts, name, ENDED)
                 self.desk.report(event, evidence="recovery")
         for attempt, asked in (("cancel", track.cancel), ("amend", track.amend)):
             if asked is not None and not asked.verdict:
                 self._unanswered(track, attempt, asked.request_id)
         if track.doubt == "amend":
-            event = OrderDoubted(ts, name, "amendment: the process ended before an answer")
+            event = OrderDoubted(ts, name, f"amendment: {ENDED}")
             self.desk.report(event, evidence="recovery")
         self._finish_asking(track, track.amend)
         self.resolver.watch(name, RESTART)
@@ -87,7 +90,7 @@ class Startup:
         if order is None:
             return
         if order.status is OrderStatus.PENDING_UPDATE and amend is None:
-            text = "not sent: the process ended before the request was durable"
+            text = f"{NEVER_DURABLE}the request was durable"
             self.desk.report(UpdateRejected(self.desk.ts, name, text), evidence="recovery")
         elif order.status is OrderStatus.PENDING_CANCEL and track.cancel is None:
             self.dispatch.held_cancel(name)
@@ -100,7 +103,7 @@ class Startup:
                 request_id=request_id,
                 attempt=attempt,
                 verdict=Verdict.UNKNOWN,
-                reason="the process ended before an answer",
+                reason=ENDED,
             )
         )
 

@@ -16,6 +16,7 @@ import msgspec
 from interlock.adapters.system import end_with
 from interlock.simulation.play import play
 from interlock.world.kinds import KINDS
+from interlock.world.marks import MARKS
 from interlock.world.plan import drawn
 from interlock.world.world import Verdict
 
@@ -78,6 +79,11 @@ class Summary(msgspec.Struct, kw_only=True):
     def never(self) -> list[str]:
         """Kinds of faults that never mattered."""
         return [kind.name for kind in KINDS if not self.mattered[kind.name]]
+
+    @property
+    def unreached(self) -> list[str]:
+        """Branches of recovery, doubt and defense that no seed went through."""
+        return [mark for mark in MARKS if not self.marks[mark]]
 
 
 def _batch(seeds: list[int], *, minutes: int) -> tuple[list[Verdict], float]:

@@ -30,6 +30,8 @@ from interlock.world.timeline import Planned, Timeline
 
 ACCOUNT = "main"
 _CHECKPOINT_NS = 60 * SECOND
+# What a start without a snapshot is, by whether there are rows.
+_WITHOUT = {False: "started on an empty ledger", True: "started from rows alone"}
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,11 +107,15 @@ class Process:
         try:
             lease = leases.acquire(ACCOUNT, self.name, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS)
             if lease is None:
-                self._refused("another engine holds the lease")
+                self._refused("lease held", "another engine holds the lease")
                 return
+        except LedgerFault as error:
+            self._refused("leases unreachable", str(error))
+            return
+        try:
             rows = files.verified()
         except LedgerFault as error:
-            self._refused(str(error))
+            self._refused("ledger broken", str(error))
             return
         # What came after rows that a crash took never was.
         files.tape = [entry for entry in files.tape if entry[0] <= len(rows)]
@@ -123,7 +129,9 @@ class Process:
             tape=[entry for entry in files.tape if entry[0] >= after],
         )
         self.lives += 1
-        around.dice.tally.marks["started from a snapshot" if kept else "started from rows"] += 1
+        marks = around.dice.tally.marks
+        marks["started from a snapshot" if kept else _WITHOUT[bool(rows)]] += 1
+        marks["intents adopted"] += found.adopted
         life = self._life = _Life(self)
         venue = WorldVenue(around.network, self, tuple(setup.instruments), leaves=self._leaves)
         ledger = WorldLedger(files, lease, around.dice, around.timeline)
@@ -200,9 +208,9 @@ class Process:
             act(*arguments)
         self._waiting.clear()
 
-    def _refused(self, why: str) -> None:
+    def _refused(self, mark: str, why: str) -> None:
         self.why_down = why
-        self.around.dice.tally.marks[f"start refused: {why.partition(' does')[0][:40]}"] += 1
+        self.around.dice.tally.marks[f"start refused: {mark}"] += 1
         self.around.timeline.after(1 * SECOND, self.start)
 
     def gone(self, why: str, restart_ns: int) -> None:

@@ -19,6 +19,7 @@ from interlock.sim.venue.values import (
 )
 from interlock.world.judging import Judge
 from interlock.world.market import Walk
+from interlock.world.marks import Marks
 from interlock.world.network import SECOND
 from interlock.world.plan import AFTERMATH, Plan
 from interlock.world.process import Process, Watch
@@ -137,7 +138,7 @@ class World:
     ) -> None:
         self._court = court = _Court()
         self.scene = scene = court.scene = Scene(plan, court, tells=tells)
-        court.seat([judge(scene) for judge in judges])
+        court.seat([*(judge(scene) for judge in judges), Marks(scene)])
         scene.exchange.observers.append(court.saw)
 
     def run(self) -> Verdict:
