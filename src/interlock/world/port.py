@@ -68,11 +68,11 @@ class WorldVenue:
         links = Links()
         self._dialect = Dialect(listing=self._listing)
         self._judge = Judge(self._dialect, links)
+        self._calls = _Calls(network, clock, self._dialect, self._judge)
         self._reader = StreamReader(self._listing, links)
         self._heard: Heard = lambda event: None
         self._is_dead = False
         self._feeds: list[_Feed] = []
-        self._offset = 0
         self._listen_key = ""
 
     def instruments(self) -> Iterable[Instrument]:
@@ -94,7 +94,7 @@ class WorldVenue:
         self._feeds[0].open("/stream", market.encode())
         self._new_listen_key()
         self._later(_KEEP_NS, self._keep_listen_key)
-        self._keep_measuring()
+        self._calls.keep_measuring()
 
     async def connect(self, heard: Heard) -> None:
         """As the port has it; in the world ``open`` does the same without waiting."""
@@ -113,7 +113,7 @@ class WorldVenue:
 
     def drop(self) -> None:
         """The process is gone: nothing is heard any more, and the sockets close."""
-        self._is_dead = True
+        self._is_dead = self._calls.is_dead = True
         self._heard = _nobody
         for feed in self._feeds:
             feed.drop()
@@ -127,11 +127,11 @@ class WorldVenue:
             answer = talk.answer
             if answer is not None:
                 if answer.code == "-1021":
-                    self._measure()
+                    self._calls.measure()
                 self._heard(answer)
             return
         try:
-            signed = self._sign(draft, talk.request.ts_deadline)
+            signed = self._calls.sign(draft, talk.request.ts_deadline)
         except DeadlinePassed as error:
             talk.failed(str(error), ts=self._clock.now_ns(), has_left=False)
             self._network.timeline.after(0, self._go_on, talk)
@@ -149,38 +149,6 @@ class WorldVenue:
             reply = Reply(status=response.status, body=response.body, headers=response.headers)
             talk.replied(reply, ts=now)
         self._go_on(talk)
-
-    def _sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
-        now = self._clock.now_ns() + self._offset
-        deadline = ts_deadline + self._offset if ts_deadline else 0
-        parameters = requests.bytes_to_sign(draft, ts=now, ts_deadline=deadline)
-        signature = ""
-        if draft.security == "signed":
-            signature = signing.hmac_signature(SECRET.encode(), parameters)
-        return requests.finish(draft, parameters, signature=signature, key=KEY)
-
-    def _keep_measuring(self) -> None:
-        self._measure()
-        self._later(_CLOCK_NS, self._keep_measuring)
-
-    def _measure(self) -> None:
-        """Measure the venue's clock."""
-        sent = self._clock.now_ns()
-        talk = Conversation(TimeQuery(request_id=-1), self._dialect, self._judge, ts=sent)
-        draft = talk.draft
-        assert draft is not None
-
-        def came(outcome: Outcome) -> None:
-            if self._is_dead or outcome.response is None:
-                return
-            seen, found = self._clock.now_ns(), outcome.response
-            reply = Reply(status=found.status, body=found.body, headers=found.headers)
-            talk.replied(reply, ts=seen)
-            answer = talk.answer
-            if isinstance(answer, Answer) and answer.ts_venue and 0 <= seen - sent < SECOND:
-                self._offset = answer.ts_venue - sent - (seen - sent) // 2
-
-        self._network.call(self._sign(draft, 0), "session", came)
 
     # The listen key.
     def _new_listen_key(self) -> None:
@@ -201,7 +169,7 @@ class WorldVenue:
             feed.open("/private/ws", b"listenKey=" + self._listen_key.encode())
 
         draft = requests.listen_key("POST")
-        self._network.call(self._sign(draft, 0), "session", came)
+        self._network.call(self._calls.sign(draft, 0), "session", came)
 
     def _keep_listen_key(self) -> None:
         def came(outcome: Outcome) -> None:
@@ -211,7 +179,7 @@ class WorldVenue:
                 self._feeds[1].cut("the listen key was not kept")
 
         draft = requests.listen_key("PUT")
-        self._network.call(self._sign(draft, 0), "session", came)
+        self._network.call(self._calls.sign(draft, 0), "session", came)
         self._later(_KEEP_NS, self._keep_listen_key)
 
     def again(self, feed: _Feed) -> None:
@@ -254,6 +222,54 @@ class WorldVenue:
     def now(self) -> int:
         """The process's own time."""
         return self._clock.now_ns()
+
+
+class _Calls:
+    """Signed calls and the venue's clock, measured by its own chain of questions."""
+
+    def __init__(self, network: Network, clock: Clock, dialect: Dialect, judge: Judge) -> None:
+        self._network = network
+        self._clock = clock
+        self._dialect = dialect
+        self._judge = judge
+        self._offset = 0
+        self.is_dead = False
+
+    def sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
+        """The request as it leaves; raises DeadlinePassed."""
+        now = self._clock.now_ns() + self._offset
+        deadline = ts_deadline + self._offset if ts_deadline else 0
+        parameters = requests.bytes_to_sign(draft, ts=now, ts_deadline=deadline)
+        signature = ""
+        if draft.security == "signed":
+            signature = signing.hmac_signature(SECRET.encode(), parameters)
+        return requests.finish(draft, parameters, signature=signature, key=KEY)
+
+    def keep_measuring(self) -> None:
+        """Measure now and every minute, until the process is gone."""
+        if not self.is_dead:
+            self.measure()
+            self._network.timeline.after(_CLOCK_NS, self.keep_measuring)
+
+    def measure(self) -> None:
+        """Measure the venue's clock."""
+        sent = self._clock.now_ns()
+        talk = Conversation(TimeQuery(request_id=-1), self._dialect, self._judge, ts=sent)
+        draft = talk.draft
+        if draft is None:
+            return
+
+        def came(outcome: Outcome) -> None:
+            if self.is_dead or outcome.response is None:
+                return
+            seen, found = self._clock.now_ns(), outcome.response
+            reply = Reply(status=found.status, body=found.body, headers=found.headers)
+            talk.replied(reply, ts=seen)
+            answer = talk.answer
+            if isinstance(answer, Answer) and answer.ts_venue and 0 <= seen - sent < SECOND:
+                self._offset = answer.ts_venue - sent - (seen - sent) // 2
+
+        self._network.call(self.sign(draft, 0), "session", came)
 
 
 class _Feed:

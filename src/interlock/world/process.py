@@ -14,11 +14,11 @@ import msgspec
 
 from interlock.model.rows import StoredRow
 from interlock.model.venue import Request
-from interlock.ports import Ended, LedgerFault, Timer
+from interlock.ports import Ended, Lease, LedgerFault, Timer
 from interlock.runtime.commits import Doors, Places
 from interlock.runtime.engine import Engine
 from interlock.runtime.loop import Loop
-from interlock.runtime.recovery import Setup, recover
+from interlock.runtime.recovery import Recovered, Setup, recover
 from interlock.runtime.upkeep import LEASE_TTL_NS
 from interlock.runtime.values import Outputs
 from interlock.world.dice import Dice
@@ -102,8 +102,7 @@ class Process:
         """The start path: lease, ledger, venue, recovery, loop."""
         if self.loop is not None or not self.is_wanted:
             return
-        around, files = self.around, self.around.files
-        leases = WorldLeases(files, around.dice, around.timeline)
+        leases = WorldLeases(self.around.files, self.around.dice, self.around.timeline)
         try:
             lease = leases.acquire(ACCOUNT, self.name, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS)
             if lease is None:
@@ -113,40 +112,48 @@ class Process:
             self._refused("leases unreachable", str(error))
             return
         try:
-            rows = files.verified()
+            rows = self.around.files.verified()
         except LedgerFault as error:
             self._refused("ledger broken", str(error))
             return
+        setup = self._make()
+        engine = _Watched(setup, self._recover(setup, rows), lease)
+        engine.seen = self._took
+        self._begin(engine, leases, lease)
+
+    def _recover(self, setup: Setup, rows: list[StoredRow]) -> Recovered:
+        files, dice = self.around.files, self.around.dice
         # What came after rows that a crash took never was.
         files.tape = [entry for entry in files.tape if entry[0] <= len(rows)]
-        kept = files.newest_snapshot(around.dice)
+        kept = files.newest_snapshot(dice)
         after = 0 if kept is None else kept[0]
-        setup = self._make()
         found = recover(
             setup,
             kept=None if kept is None else kept[1],
             rows=rows[after:],
             tape=[entry for entry in files.tape if entry[0] >= after],
         )
-        self.lives += 1
-        marks = around.dice.tally.marks
+        marks = dice.tally.marks
         marks["started from a snapshot" if kept else _WITHOUT[bool(rows)]] += 1
         marks["intents adopted"] += found.adopted
+        return found
+
+    def _begin(self, engine: Engine, leases: WorldLeases, lease: Lease) -> None:
+        around, instruments = self.around, tuple(engine.setup.instruments)
+        self.lives += 1
         life = self._life = _Life(self)
-        venue = WorldVenue(around.network, self, tuple(setup.instruments), leaves=self._leaves)
-        ledger = WorldLedger(files, lease, around.dice, around.timeline)
+        venue = WorldVenue(around.network, self, instruments, leaves=self._leaves)
+        ledger = WorldLedger(around.files, lease, around.dice, around.timeline)
         doors = Doors(
             venue=venue,
             ledger=ledger,
             leases=leases,
-            snapshots=WorldSnapshots(files),
-            tape=WorldTape(files),
+            snapshots=WorldSnapshots(around.files),
+            tape=WorldTape(around.files),
             clock=self,
         )
         disk = _WorldDisk(life, ledger)
         places = Places(commits=disk, aside=_WorldDisk(life, None), timers=life)
-        engine = _Watched(setup, found, lease)
-        engine.seen = self._took
         self.loop = loop = Loop(
             engine,
             doors,

@@ -1,4 +1,7 @@
-"""What befalls the world at a time: one method for each kind of fault that is counted."""
+"""What befalls the world at a time: one method for each kind of fault that is counted.
+
+What each does is said where the kinds are listed.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,13 @@ from interlock.world.network import MS, SECOND
 from interlock.world.scene import Scene
 
 
-class Trouble:
-    """Plans the counted faults of a plan on the world's timeline and carries them out."""
+class Family:
+    """The strikes of one area; a method for each kind, by its name."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._dice = scene.dice
         self._line = scene.timeline
-
-    def plan(self) -> None:
-        """Put every strike on the timeline."""
-        for name, times in self._scene.times.items():
-            for ts in times:
-                self._line.at(ts, self._strike, name)
-
-    def _strike(self, name: str) -> None:
-        if not self._dice.is_calm and self._dice.count(name):
-            self._scene.story("fault", name)
-            getattr(self, f"_{name}")()
-            self._scene.network.turn()
 
     def _matters(self, name: str) -> None:
         self._dice.matters(name)
@@ -40,15 +31,22 @@ class Trouble:
     def _length(self, name: str, low_ms: int, high_ms: int) -> int:
         return self._dice.between(name, low_ms, high_ms) * MS
 
-    # The network.
-    def _names_lost(self) -> None:
+    def _symbol(self, name: str) -> str:
+        instruments = self._scene.exchange.instruments
+        return instruments[self._dice.between(name, 0, len(instruments) - 1)].id
+
+
+class OnTheNetwork(Family):
+    """Lines and sockets."""
+
+    def names_lost(self) -> None:
         network = self._scene.network
         network.nameless_until = self._line.ts + self._length("names_lost", 1_000, 60_000)
 
-    def _partition(self) -> None:
+    def partition(self) -> None:
         self._scene.network.partition(self._line.ts + self._length("partition", 1_000, 60_000))
 
-    def _stream_silent(self) -> None:
+    def stream_silent(self) -> None:
         network = self._scene.network
         if network.sockets:
             count = len(network.sockets) - 1
@@ -56,34 +54,37 @@ class Trouble:
             until = self._line.ts + self._length("stream_silent", 10_000, 300_000)
             network.freeze(socket, until)
 
-    def _stream_closed(self) -> None:
+    def stream_closed(self) -> None:
         if self._scene.network.sockets:
             self._matters("stream_closed")
             self._scene.network.close_all("the venue went away")
 
-    def _listen_key_expired(self) -> None:
+    def listen_key_expired(self) -> None:
         for found in self._scene.exchange.server.state.listen_keys.values():
             self._matters("listen_key_expired")
             found.expires = self._line.ts
         self._scene.exchange.server.advance(self._line.ts)
 
-    # The venue.
-    def _maintenance(self) -> None:
+
+class AtTheVenue(Family):
+    """The venue and its symbols."""
+
+    def maintenance(self) -> None:
         network = self._scene.network
         network.closed_until = self._line.ts + self._length("maintenance", 10_000, 180_000)
         network.close_all("maintenance")
 
-    def _key_refused(self) -> None:
+    def key_refused(self) -> None:
         network = self._scene.network
         network.refused_until = self._line.ts + self._length("key_refused", 1_000, 40_000)
 
-    def _skew(self) -> None:
+    def skew(self) -> None:
         length = self._length("skew", 100, 5_000)
         state = self._scene.exchange.server.state
         state.clock_offset_ns += length if self._dice.coin("skew") else -length
         self._matters("skew")
 
-    def _price_gap(self) -> None:
+    def price_gap(self) -> None:
         symbol = self._symbol("price_gap")
         parts = self._dice.between("price_gap", 10, 60)
         ratio = 1 + parts / 1_000 if self._dice.coin("price_gap") else 1 - parts / 1_000
@@ -91,7 +92,7 @@ class Trouble:
             self._matters("price_gap")
         self._scene.exchange.core.gap(self._line.ts, symbol, ratio)
 
-    def _symbol_halt(self) -> None:
+    def symbol_halt(self) -> None:
         symbol, core = self._symbol("symbol_halt"), self._scene.exchange.core
         core.halt(self._line.ts, symbol)
         self._matters("symbol_halt")
@@ -101,18 +102,21 @@ class Trouble:
         self._scene.exchange.core.resume(self._line.ts, symbol)
         self._scene.network.turn()
 
-    def _filter_change(self) -> None:
+    def filter_change(self) -> None:
         symbol, core = self._symbol("filter_change"), self._scene.exchange.core
         old = core.instrument(symbol)
         changed = msgspec.structs.replace(old, price_rule=FixedTick(5))
         core.change_filters(self._line.ts, symbol, changed)
         self._matters("filter_change")
 
-    # The account.
-    def _liquidation(self) -> None:
+
+class OnTheAccount(Family):
+    """Our account, by others than us."""
+
+    def liquidation(self) -> None:
         self._forced("liquidation", self._scene.exchange.core.liquidate)
 
-    def _deleveraging(self) -> None:
+    def deleveraging(self) -> None:
         self._forced("deleveraging", self._scene.exchange.core.deleverage)
 
     def _forced(self, name: str, verb: Any) -> None:
@@ -121,7 +125,7 @@ class Trouble:
             self._matters(name)
             self._scene.truth.touched(symbol)
 
-    def _manual_trade(self) -> None:
+    def manual_trade(self) -> None:
         symbol = self._symbol("manual_trade")
         lot = self._scene.exchange.core.instrument(symbol).lot
         side = 1 if self._dice.coin("manual_trade") else -1
@@ -132,7 +136,7 @@ class Trouble:
             self._matters("manual_trade")
             self._scene.truth.touched(symbol)
 
-    def _manual_cancel(self) -> None:
+    def manual_cancel(self) -> None:
         orders = self._scene.exchange.open_orders()
         if not orders:
             return
@@ -146,59 +150,61 @@ class Trouble:
             conditional=order in self._scene.exchange.conditionals(),
         )
 
-    def _leverage_change(self) -> None:
+    def leverage_change(self) -> None:
         symbol = self._symbol("leverage_change")
         leverage = self._dice.between("leverage_change", 5, 50)
         core = self._scene.exchange.core
         if core.set_leverage(self._line.ts, ACCOUNT, symbol, leverage) is None:
             self._matters("leverage_change")
 
-    def _transfer(self) -> None:
+    def transfer(self) -> None:
         amount = self._dice.between("transfer", 1, 1_000) * MONEY
         amount = amount if self._dice.coin("transfer") else -amount
         core = self._scene.exchange.core
         if not isinstance(core.transfer(self._line.ts, ACCOUNT, CURRENCY, amount), Refused):
             self._matters("transfer")
 
-    def _symbol(self, name: str) -> str:
-        instruments = self._scene.exchange.instruments
-        return instruments[self._dice.between(name, 0, len(instruments) - 1)].id
 
-    # The process.
-    def _kill(self) -> None:
+class InTheProcess(Family):
+    """Processes and strategies."""
+
+    def kill(self) -> None:
         process = self._scene.first
         if process.loop is not None:
             self._matters("kill")
             process.kill()
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
         if self._scene.first.loop is not None:
             self._matters("pause")
             self._scene.first.pause(self._length("pause", 1_000, 120_000))
 
-    def _strategy_fault(self) -> None:
+    def strategy_fault(self) -> None:
         # The strategy knows when by itself, so that it raises in a replay too.
         if self._scene.first.loop is not None:
             self._matters("strategy_fault")
 
-    def _stall(self) -> None:
+    def stall(self) -> None:
         if self._scene.first.loop is not None:
             self._matters("stall")
             self._scene.first.pause(self._length("stall", 50, 3_000))
 
-    def _second_engine(self) -> None:
+    def second_engine(self) -> None:
         self._matters("second_engine")
         self._scene.invite_second(self._length("second_engine", 30_000, 240_000))
 
-    # Disk and time.
-    def _disk_full(self) -> None:
+
+class OnDiskAndClock(Family):
+    """The disk, the lease store, our clock."""
+
+    def disk_full(self) -> None:
         files = self._scene.files
         files.full_until = self._line.ts + self._length("disk_full", 1_000, 60_000)
 
-    def _disk_fault(self) -> None:
+    def disk_fault(self) -> None:
         self._scene.files.faults_due += 1
 
-    def _bit_flip(self) -> None:
+    def bit_flip(self) -> None:
         files = self._scene.files
         if not files.rows:
             return
@@ -216,21 +222,24 @@ class Trouble:
         """The operator puts the whole row back from the mirror."""
         self._scene.truth.restore(place)
 
-    def _lease_unreachable(self) -> None:
+    def lease_unreachable(self) -> None:
         files = self._scene.files
         files.unreachable_until = self._line.ts + self._length("lease_unreachable", 1_000, 40_000)
 
-    def _clock_step(self) -> None:
+    def clock_step(self) -> None:
         length = self._length("clock_step", 100, 30_000)
         self._scene.first.skew_ns += length if self._dice.coin("clock_step") else -length
         self._matters("clock_step")
 
-    def _clock_drift(self) -> None:
+    def clock_drift(self) -> None:
         self._scene.first.drift_ppm = self._dice.between("clock_drift", -500, 500)
         self._matters("clock_drift")
 
-    # Operators.
-    def _operator(self) -> None:
+
+class ByOperators(Family):
+    """Verbs that operators give."""
+
+    def operator(self) -> None:
         verbs = ("pause", "halt", "emergency-stop", "shutdown", "pause", "halt")
         verb = verbs[self._dice.between("operator", 0, len(verbs) - 1)]
         if self._scene.first.loop is None:
@@ -238,3 +247,36 @@ class Trouble:
         self._matters("operator")
         self._scene.order(verb, twice=self._dice.coin("operator"))
         self._line.after(self._length("operator", 5_000, 90_000), self._scene.lift)
+
+
+class Trouble:
+    """Plans the counted faults of a plan on the world's timeline and carries them out."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._families = [family(scene) for family in FAMILIES]
+
+    def plan(self) -> None:
+        """Put every strike on the timeline."""
+        for name, times in self._scene.times.items():
+            for ts in times:
+                self._scene.timeline.at(ts, self._strike, name)
+
+    def _strike(self, name: str) -> None:
+        dice = self._scene.dice
+        if dice.is_calm or not dice.count(name):
+            return
+        self._scene.story("fault", name)
+        family = next(item for item in self._families if hasattr(item, name))
+        getattr(family, name)()
+        self._scene.network.turn()
+
+
+FAMILIES: tuple[type[Family], ...] = (
+    OnTheNetwork,
+    AtTheVenue,
+    OnTheAccount,
+    InTheProcess,
+    OnDiskAndClock,
+    ByOperators,
+)

@@ -17,7 +17,8 @@ from interlock.world.scene import SETTINGS, Scene
 
 # Every so many inputs of a process are looked at.
 EVERY = 128
-PENDING, LATE, DOUBTS, NAMELESS, TRACKS, PLANNED = 400, 1024, 400, 256, 6_000, 60_000
+# Ten times and more of what half an hour under faults has been seen to need.
+PENDING, LATE, DOUBTS, NAMELESS, TRACKS, PLANNED = 100, 100, 100, 100, 1_000, 2_000
 # Two seconds more than the engine's own limit.
 SILENT_NS = SETTINGS.market_silence_ns + 2 * SECOND
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from interlock.kernel.state import State
 from interlock.model.rows import AnyRow, CommandRow, StoredRow
 from interlock.ports import LedgerFault
@@ -14,6 +16,7 @@ from interlock.world.judging import Judge
 from interlock.world.network import SECOND
 from interlock.world.process import Process
 from interlock.world.scene import Scene
+from interlock.world.storage import Files
 from interlock.world.truth import Violation
 
 # A fold of every row is dear: it is made at these starts only, while there are not too many rows.
@@ -138,8 +141,23 @@ class Trail(Judge):
             rows = self.scene.files.verified()
         except LedgerFault as fault:
             raise Violation("I21", f"the chain is broken: {fault}") from fault
+        if rows:
+            self.demand("I21", self._notices_a_flip(), "the chain does not see a bit that turned")
         true = self.scene.truth.rows
         text = f"{len(rows)} rows are on the disk, {len(true)} were acknowledged"
         self.demand("I21", [row.digest for row in rows] == [row.digest for row in true], text)
         lost = [given for given in self._given if given[2] < self.scene.timeline.ts - PATIENCE_NS]
         self.demand("I21", not lost, f"commands without a row: {lost}")
+
+    def _notices_a_flip(self) -> bool:
+        """Whether the ledger's own check fails for its first row with another body."""
+        files, damaged = self.scene.files, Files()
+        first = files.rows[0]
+        body = bytes([first.row.body[0] ^ 1]) + first.row.body[1:]
+        row = msgspec.structs.replace(first.row, body=body)
+        damaged.rows, damaged.epochs = [msgspec.structs.replace(first, row=row)], files.epochs[:1]
+        try:
+            damaged.verified()
+        except LedgerFault:
+            return True
+        return False
