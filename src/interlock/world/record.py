@@ -234,14 +234,6 @@ class Record:
         """What the rows say that the account holds, signed quantity units."""
         return sum(held for (_, name), held in self.held.items() if name == symbol)
 
-    def request(self, row: RequestRow) -> None:
-        """A cancel, an amendment or a dead man's switch may leave."""
-        self.requests[row.request.request_id] = row
-
-    def state(self, row: StateRow) -> None:
-        """A switch moved."""
-        self.switches[row.scope] = row
-
     def command(self, row: CommandRow) -> None:
         """An operator's verb was taken or refused."""
         if row.is_accepted:
@@ -266,12 +258,22 @@ class Record:
         return None
 
 
+def _request(record: Record, row: RequestRow) -> None:
+    """A cancel, an amendment or a dead man's switch may leave."""
+    record.requests[row.request.request_id] = row
+
+
+def _state(record: Record, row: StateRow) -> None:
+    """A switch moved."""
+    record.switches[row.scope] = row
+
+
 _FOLD: dict[type, Callable[[Record, Any], None]] = {
     IntentRow: Record.intent,
-    RequestRow: Record.request,
+    RequestRow: _request,
     TransitionRow: Record.transition,
     FillRow: Record.fill,
     AdjustmentRow: Record.adjustment,
-    StateRow: Record.state,
+    StateRow: _state,
     CommandRow: Record.command,
 }

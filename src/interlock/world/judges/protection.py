@@ -14,7 +14,7 @@ from interlock.world.truth import Violation
 
 # How long a position may stand uncovered, counted only while an engine trades and the venue can
 # be reached: the alarm and the exit at the market come long before.
-NAKED_NS = 90 * SECOND
+NAKED_NS = 45 * SECOND
 LOOK_NS = 1 * SECOND
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
