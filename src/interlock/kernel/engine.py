@@ -130,7 +130,9 @@ def _bars_closed(state: State, event: BarsClosed) -> None:
     # All bars of one close time are in before any strategy decides on one of them.
     for bar in event.bars:
         slot = state.instruments[bar.instrument.id]
-        if slot.last is None or slot.last is bar or slot.last.step_ns >= bar.step_ns:
+        last = slot.last
+        # Of bars the smallest time frame prices; what else was last is older than they are.
+        if not isinstance(last, Bar) or last is bar or last.step_ns >= bar.step_ns:
             slot.last = bar
     for owner in state.strategies.values():
         for bar in event.bars:
