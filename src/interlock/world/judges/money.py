@@ -46,6 +46,7 @@ class Money(Judge):
     def _fill(self, row: FillRow) -> None:
         told = row.fill
         key = (told.instrument, told.trade_id)
+        self._booked += row.realized - told.fee
         self.checked["I6"] += 1
         if self.record.applied[key] is not row:
             raise Violation("I6", f"trade {told.trade_id} of {told.instrument} is applied twice")
@@ -57,7 +58,6 @@ class Money(Judge):
         theirs = (true.side, true.quantity, true.price, true.fee, true.fee_asset)
         if ours != theirs:
             raise Violation("I6", f"trade {told.trade_id} is {ours} here and {theirs} there")
-        self._booked += row.realized - told.fee
         self._attribution(row, true)
 
     def _attribution(self, row: FillRow, true: Fill) -> None:
