@@ -22,7 +22,7 @@ CURRENCY = "USDT"
 MONEY = 10**8
 CASH = 1_000_000 * MONEY
 # Between two marks: a multiple of the three seconds of their stream.
-MARKS_NS = 6_000_000_000
+MARKS_NS = 12_000_000_000
 
 
 def perpetual(symbol: str, price_exponent: int, tick: int, lot: int) -> Instrument:

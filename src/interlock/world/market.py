@@ -42,7 +42,7 @@ class Walk:
         steps = (9 if self._is_burst else 3) * (8 if chance.below(60) == 0 else 1)
         self.fair = max(100 * self._tick, self.fair + chance.between(-steps, steps) * self._tick)
         self._quote(state, market)
-        mean = 700 * MS if self._is_burst else 2_600 * MS
+        mean = 700 * MS if self._is_burst else 4_500 * MS
         return ts + chance.between(mean // 4, 2 * mean)
 
     def gap(self, state: VenueState, market: Market, ratio: float) -> None:

@@ -38,8 +38,8 @@ from interlock.world.network import MS, SECOND, Network, Outcome, Socket
 _BACK_OFF_MS = (100, 250, 500, 1_000, 2_000, 5_000)
 _KEEP_NS = 20 * 60 * SECOND
 _CLOCK_NS = 60 * SECOND
-# Marks come every six seconds.
-_SILENCE_NS = 10 * SECOND
+# Quotes may be nine seconds apart, marks twelve.
+_SILENCE_NS = 20 * SECOND
 _KINDS: dict[type, str] = {
     PlaceRequest: "place",
     CancelRequest: "cancel",

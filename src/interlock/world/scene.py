@@ -70,7 +70,7 @@ class Scene:
         )
         self._watch = watch
         self.protected = chance.below(3) == 0
-        self._pace = chance.between(200_000, 900_000)
+        self._pace = chance.between(400_000, 1_000_000)
         self.first = Process("first", around, self.setup, watch)
         self.second = Process("second", around, self.setup, watch)
         self.second.is_wanted = False
