@@ -6,7 +6,6 @@ A plan is all that a run depends on. The schedule that it makes is named by kind
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -29,7 +28,7 @@ class PlanError(ValueError):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """``busy_ns`` with faults, then quiet time. ``rates`` by kind; ``muted`` strikes are left out.
 
-    ``only`` keeps the named strikes alone (None: all). ``mutant`` names a planted bug.
+    ``only`` keeps the named strikes alone (None: all).
     """
 
     seed: int
@@ -37,7 +36,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, int] = {}
     muted: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
-    mutant: str = ""
 
     def allows(self, strike: str) -> bool:
         """Whether a strike ("kind number") happens."""
@@ -62,11 +60,6 @@ def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, **rates: int) -> Plan:
     if unknown:
         raise PlanError(f"{unknown[0]!r} is no kind of fault; known are {', '.join(BY_NAME)}")
     return Plan(seed=seed, busy_ns=busy_ns, rates=rates)
-
-
-def without(plan: Plan, strikes: Iterable[str]) -> Plan:
-    """The same plan with some strikes left out."""
-    return msgspec.structs.replace(plan, muted=plan.muted | frozenset(strikes))
 
 
 def to_json(plan: Plan) -> bytes:

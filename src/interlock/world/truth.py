@@ -37,7 +37,6 @@ class Truth:
         self.fills: list[Fill] = []
         # The newest state of every order of the account, by its number and kind.
         self.orders: dict[int, Order] = {}
-        self.hands: set[str] = set()
         self.touched_at: dict[str, int] = {}
         self.record = Record(ACCOUNT)
         self._files = files
