@@ -119,10 +119,9 @@ def _tell_denial(state: State, order: Order, denial: Denial, text: str) -> None:
 
 
 def drop_children(owner: StrategySlot, ref: int) -> None:
-    """Forget orders that waited for a parent which will not fill."""
+    """Forget orders that waited for a parent which will not fill; none of them has left."""
     for child in owner.children.pop(ref, ()):
-        if child.status is _INITIALIZED:
-            owner.orders.pop(child.ref, None)
+        owner.orders.pop(child.ref, None)
 
 
 def cancel(state: State, owner: StrategySlot, ref: int) -> None:

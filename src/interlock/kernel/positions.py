@@ -179,7 +179,7 @@ def liquidation_price(position: Position, margin: int) -> int | None:
     is_sound = is_long and margin > maintenance_margin(position.instrument, cost)
     found = []
     floor = 0
-    for index, tier in enumerate(tiers):
+    for index, tier in enumerate(tiers):  # pragma: no branch - the last tier ends it
         # Prices above the floor, up to the ceiling, give a notional of this tier.
         is_last = index == len(tiers) - 1 or not tier.notional_max
         ceiling = UNREACHED if is_last else tier.notional_max * denominator // quantity

@@ -135,11 +135,10 @@ class RequestRow(Row, frozen=True, kw_only=True, tag="request", gc=False):
 
     @property
     def key(self) -> str:
-        match self.request:
-            case CancelRequest(client_order_id=name) | AmendRequest(client_order_id=name):
-                return name
-            case DeadManRequest(instrument=name):
-                return name
+        request = self.request
+        if isinstance(request, DeadManRequest):
+            return request.instrument
+        return request.client_order_id
 
 
 class AnswerRow(_OrderRow, frozen=True, kw_only=True, tag="answer", gc=False):
