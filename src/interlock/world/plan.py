@@ -16,7 +16,7 @@ from interlock.world.kinds import BY_NAME, KINDS
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HALF_HOUR = 30 * MINUTE
-QUIET = 60 * SECOND
+QUIET = 90 * SECOND
 # What the last fault is given to be over in, before the quiet time is measured.
 AFTERMATH = 30 * SECOND
 

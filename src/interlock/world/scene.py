@@ -27,7 +27,7 @@ _FUNDING = 8 * 3_600 * SECOND
 TRADES_AGAIN = 60 * SECOND
 # Comparisons often enough to end within the quiet time; marks are farther apart than at the venue.
 SETTINGS = Settings(
-    full_every_ns=40 * SECOND, orders_every_ns=20 * SECOND, market_silence_ns=20 * SECOND
+    full_every_ns=75 * SECOND, orders_every_ns=30 * SECOND, market_silence_ns=20 * SECOND
 )
 # How often somebody looks at paused instruments.
 PATROL = 45 * SECOND
@@ -71,6 +71,8 @@ class Scene:
         self._watch = watch
         self.protected = chance.below(3) == 0
         self._pace = chance.between(400_000, 1_000_000)
+        # Every second plan meets its limit after a few orders.
+        self._limit = CASH // (20 if Chance(plan.seed, "limit").below(2) else 250)
         self.first = Process("first", around, self.setup, watch)
         self.second = Process("second", around, self.setup, watch)
         self.second.is_wanted = False
@@ -157,7 +159,7 @@ class Scene:
     @property
     def limits(self) -> Limits:
         """What the kernel may hold of one instrument."""
-        return Limits(position_notional_max=CASH // 20)
+        return Limits(position_notional_max=self._limit)
 
     def story(self, who: str, what: str, value: Any = "") -> None:
         """Tell a line of what happened, when somebody wants to hear it."""
