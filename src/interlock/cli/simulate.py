@@ -36,6 +36,8 @@ _MINUTE_NS = 60 * 10**9
               help="Where a sweep puts its page.  [default: results/simulation.html]")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Add a line about the sweep to a log.")  # fmt: skip
+@click.option("--show-log", is_flag=True,
+              help="Print the log instead: every sweep, and how far they count.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def simulate(**given: Any) -> None:
     """Play the whole system in virtual time under seeded faults and judge every step.
@@ -50,6 +52,9 @@ def simulate(**given: Any) -> None:
     from interlock.world.plan import PlanError, drawn, from_json
 
     minutes = given["minutes"]
+    if given["show_log"]:
+        _show_log(given["log"])
+        return
     try:
         if given["plan_file"] is not None:
             plan = from_json(given["plan_file"].read_bytes())
@@ -129,6 +134,21 @@ def _sweep(given: dict[str, Any]) -> None:
         if given["shrinks"]:
             _shrink(summary.failed, page.parent)
         sys.exit(1)
+
+
+def _show_log(log: Path | None) -> None:
+    from interlock.simulation.log import RELEASE_GOAL, read, since_change, table
+
+    if log is None or not log.is_file():
+        raise click.UsageError("--show-log needs --log with the file of a log")
+    lines = read(log)
+    click.echo(table(lines))
+    counted = since_change(Path(__file__).resolve().parent, lines)
+    clean = sum(line.clean for line in lines)
+    click.echo(
+        f"\n{clean:,} clean seeds in all; {counted:,} half hours of the {RELEASE_GOAL:,} that a "
+        "release asks for since the last change of the order path"
+    )
 
 
 def _write_page(

@@ -68,6 +68,23 @@ def read(path: Path) -> list[Line]:
     return [decode(text) for text in path.read_bytes().splitlines() if text.strip()]
 
 
+def table(lines: Iterable[Line]) -> str:
+    """The log as a table of Markdown."""
+    rows = [
+        "| date | commit | seeds | minutes | clean | hours | faults | hours per core hour | found |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        speed = line.hours * 3_600 / line.cpu_s if line.cpu_s else 0
+        found = ", ".join(f"{name} {count}" for name, count in sorted(line.violated.items()))
+        rows.append(
+            f"| {line.date} | {line.commit} | {line.first} to {line.first + line.seeds - 1} "
+            f"| {line.minutes} | {line.clean:,} of {line.seeds:,} | {line.hours:,.0f} "
+            f"| {line.faults:,} | {speed:,.0f} | {found} |"
+        )
+    return "\n".join(rows)
+
+
 def commit_of(folder: Path) -> str:
     """The commit of a checkout, + after it when the order path has changes; empty without one."""
     head = _git(folder, "rev-parse", "--short=10", "HEAD")
