@@ -26,7 +26,7 @@ from interlock.model.venue import VenueOrder, Verdict
 from interlock.runtime.books import SEEN
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Gate
-from interlock.runtime.tracks import Track
+from interlock.runtime.tracks import Attempt, Track
 
 _S = OrderStatus
 
@@ -120,8 +120,12 @@ class Evidence:
         order = self.desk.state.open.get(name)
         if order is None:
             return
-        if track.amend is not None:
-            self._amended(track, seen, asked, source)
+        amend = track.amend
+        if amend is not None and amend.wanted is not None:
+            if _same(amend.wanted, seen) and not _same(track.spec, seen):
+                self.updated(track, amend.wanted, source)
+            else:
+                self._not_carried_out(track, amend, asked, source)
         elif order.status in (_S.SUBMITTED, _S.UNKNOWN) or not track.is_seen:
             event = OrderAccepted(ts, name)
             self.desk.report(event, evidence=source, venue_order_id=seen.venue_order_id)
@@ -131,15 +135,9 @@ class Evidence:
         if seen.status is _S.TRIGGERED and order.status is not _S.TRIGGERED:
             self.desk.report(OrderTriggered(ts, name), evidence=source)
 
-    def _amended(self, track: Track, seen: VenueOrder, asked: int, source: str) -> None:
-        """An amendment without a clear answer: the state shows whether it was carried out."""
-        amend = track.amend
-        if amend is None or amend.wanted is None:
-            return
-        wanted = amend.wanted
-        if _same(wanted, seen) and not _same(track.spec, seen):
-            self.updated(track, wanted, source)
-        elif amend.verdict == "unknown" and self._is_proof(asked, amend.ts_deadline):
+    def _not_carried_out(self, track: Track, amend: Attempt, asked: int, source: str) -> None:
+        """An amendment without a clear answer that a state does not show, asked for late enough."""
+        if amend.verdict == Verdict.UNKNOWN and self._is_proof(asked, amend.ts_deadline):
             self.not_updated(track, "the amendment was not carried out", source)
 
     def updated(self, track: Track, now: OrderSpec, source: str) -> None:
@@ -180,8 +178,8 @@ class Evidence:
         name = track.client_order_id
         text = f"the venue holds {seen.quantity} at {seen.price}/{seen.trigger}; not asked by us"
         event = OrderUpdated(self.desk.ts, name, seen.quantity, seen.price, seen.trigger)
-        if self.desk.report(event, evidence=source):
-            self.desk.record("ORDER_CHANGED_BY_OTHERS", name, text, level="WARNING")
+        self.desk.report(event, evidence=source)
+        self.desk.record("ORDER_CHANGED_BY_OTHERS", name, text, level="WARNING")
 
     def _is_proof(self, asked: int, deadline: int) -> bool:
         """Whether a query left late enough to show everything accepted before a deadline."""

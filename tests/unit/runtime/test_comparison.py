@@ -1,0 +1,237 @@
+"""Comparisons of orders, positions and cash, by answers that come late, twice or from elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from interlock.kernel.restore import adopt_intent
+from interlock.model.order import Change, OrderSpec, OrderStatus, OrderType
+from interlock.model.rows import (
+    AdjustmentRow,
+    IntentRow,
+    LeaseEvent,
+    LeaseRow,
+    PaymentRow,
+    ReconcileRow,
+    TransitionRow,
+)
+from interlock.model.venue import (
+    FillSeen,
+    OpenOrdersQuery,
+    OrderSeen,
+    Payment,
+    PlaceRequest,
+    VenueBalance,
+    VenueFill,
+    VenuePosition,
+)
+from interlock.runtime.books import FOREIGN
+from interlock.runtime.ids import OrderId
+from interlock.runtime.settings import SECOND
+from interlock.runtime.values import LeaseChanged
+from tests.toy_players import BTC
+from tests.unit.runtime.core import CASH, LEASE, Core, order_of
+
+RESTING = OrderSpec(BTC.id, 1, 4_000, OrderType.LIMIT, 90_00)
+
+
+def _state(core: Core, scope: str = BTC.id) -> str:
+    return core.engine.desk.books.switches.get(scope, ("", ""))[0]
+
+
+def _ours(core: Core, *, is_seen: bool = True) -> str:
+    """An order of ours that left, and that the venue has told to work."""
+    name = OrderId("il", LEASE.epoch, 1, 1).text
+    row = IntentRow(
+        ts_event=core.ts,
+        client_order_id=name,
+        account="main",
+        strategy="toy",
+        spec=RESTING,
+        epoch=LEASE.epoch,
+        request_id=1,
+    )
+    core.engine.desk.write(row)
+    assert adopt_intent(core.engine.desk.state, row, 1)
+    if is_seen:
+        core.hear(OrderSeen(ts_event=core.ts, order=order_of(name)))
+        assert core.engine.desk.state.open[name].status is OrderStatus.ACCEPTED
+    return name
+
+
+def _fill(trade: int, **values: object) -> VenueFill:
+    given = {
+        "instrument": BTC.id,
+        "trade_id": trade,
+        "client_order_id": "web_1",
+        "venue_order_id": "77",
+        "side": 1,
+        "price": 100_00,
+        "quantity": 3_000,
+        "fee": 0,
+        "fee_asset": "USDT",
+        "is_maker": False,
+        "ts_venue": 0,
+    }
+    return VenueFill(**{**given, **values})  # type: ignore[arg-type]
+
+
+def _paid(core: Core) -> list[Payment]:
+    """What was booked since the account was opened."""
+    return [row.payment for row in core.rows if isinstance(row, PaymentRow)][1:]
+
+
+# Orders.
+def test_what_is_no_order_in_a_list_of_orders_is_passed_over() -> None:
+    core = Core()
+    name = _ours(core)
+    core.later(10 * SECOND)
+    core.compare(orders=(object(), order_of(name)))
+    assert _state(core) == ""
+    assert name in core.engine.desk.state.open
+    assert not core.engine.resolver.doubts
+
+
+@pytest.mark.parametrize("epoch", [LEASE.epoch - 1, LEASE.epoch + 1])
+def test_an_order_with_our_tag_that_no_row_tells_of_pauses_its_instrument_once(epoch: int) -> None:
+    """Of an earlier engine the ledger was lost; a later one has taken the account over."""
+    core = Core()
+    order = order_of(OrderId("il", epoch, 1, 9).text)
+    core.compare(orders=(order,))
+    assert _state(core) == "paused"
+    assert core.engine.fence.is_lost == (epoch > LEASE.epoch)
+    (row,) = [row for row in core.rows if isinstance(row, ReconcileRow) and row.differences]
+    assert [found.cause for found in row.differences] == ["intent_missing"]
+    core.hear(OrderSeen(ts_event=core.ts, order=order))
+    assert core.names().count(FOREIGN) == 1
+
+
+def test_a_foreign_order_on_an_instrument_that_is_not_ours_is_nobodys_business() -> None:
+    core = Core()
+    core.compare(orders=(order_of("web_1", instrument="ETHUSDT-PERP.TOY"),))
+    assert FOREIGN not in core.names()
+    assert not core.engine.desk.books.switches.get("ETHUSDT-PERP.TOY")
+
+
+def test_the_venue_may_change_an_order_and_it_is_told_with_its_new_values() -> None:
+    core = Core()
+    name = _ours(core)
+    core.later(SECOND)
+    seen = order_of(name, quantity=3_000, price=91_00, ts_venue=core.ts)
+    core.hear(OrderSeen(ts_event=core.ts, order=seen))
+    spec = core.engine.desk.state.open[name].spec
+    assert (spec.quantity, spec.price) == (3_000, 91_00)
+    (row,) = [
+        row for row in core.rows if isinstance(row, TransitionRow) and row.change is Change.UPDATE
+    ]
+    assert row.evidence == "stream"
+    assert "ORDER_CHANGED_BY_OTHERS" in core.names()
+
+
+def test_a_claim_that_lacks_executions_outlives_its_order() -> None:
+    core = Core()
+    evidence = core.engine.evidence
+    name = _ours(core)
+    core.hear(OrderSeen(ts_event=core.ts, order=order_of(name, filled=1_000)))
+    evidence.claim("gone")
+    del core.engine.desk.books.tracks[name]
+    evidence.forget()
+    assert list(evidence.claims) == [name]
+
+
+# Rounds.
+def test_an_answer_that_comes_after_its_round_says_nothing_any_more() -> None:
+    core = Core()
+    core.later(40 * SECOND)
+    (early,) = [request for request in core.asked if isinstance(request, OpenOrdersQuery)]
+    core.asked.clear()
+    # Nobody answers in time, and the second question is answered.
+    core.later(3 * SECOND)
+    core.later(SECOND)
+    core.answer(OpenOrdersQuery, ())
+    assert core.engine.reconciler.round is None
+    core.tell(early, (order_of("web_1"),))
+    assert _state(core) == "" and FOREIGN not in core.names()
+
+
+def test_what_is_no_payment_in_a_list_of_payments_is_passed_over() -> None:
+    core = Core()
+    paid = Payment(
+        kind="TRANSFER",
+        instrument="",
+        asset="USDT",
+        amount=500,
+        payment_id="7",
+        ts_venue=core.ts + SECOND,
+    )
+    more = (VenueBalance(asset="USDT", wallet=CASH + 500),)
+    core.compare(payments=(object(), paid, paid), balances=more)
+    core.compare(payments=(paid,), balances=more)
+    assert _paid(core) == [paid]
+    assert core.engine.desk.state.wallet == CASH + 500
+    assert not core.engine.reconciler.cash.suspects
+
+
+# Positions and cash.
+def test_a_position_is_not_declared_while_an_execution_waits_for_its_name() -> None:
+    core = Core()
+    name = _ours(core, is_seen=False)
+    fill = _fill(1, client_order_id="", ts_venue=core.ts)
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    assert list(core.engine.fills.nameless) == [1]
+    held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
+    for _ in range(5):
+        core.compare(positions=held)
+    assert core.engine.reconciler.suspects[BTC.id].count > core.engine.desk.settings.confirmations
+    assert "POSITION_UNEXPLAINED" not in core.names()
+    # The order's state names the execution.
+    seen = order_of(name, venue_order_id="77", filled=3_000)
+    core.hear(OrderSeen(ts_event=core.ts, order=seen))
+    core.later(SECOND)
+    core.answer_all()
+    core.compare(positions=held, orders=(seen,))
+    assert core.engine.positions == {BTC.id: 3_000}
+    assert not core.engine.reconciler.suspects and not core.engine.external.get(BTC.id)
+
+
+def test_a_position_that_nothing_explains_goes_to_the_bucket() -> None:
+    core = Core()
+    held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
+    for _ in range(4):
+        core.compare(positions=held)
+    assert core.engine.external == {BTC.id: 3_000}
+    (row,) = [row for row in core.rows if isinstance(row, AdjustmentRow)]
+    assert (row.quantity, row.cause) == (3_000, "unexplained")
+    assert _state(core) == "paused"
+
+
+def test_money_is_only_laid_to_the_order_of_executions_while_a_position_is_open() -> None:
+    core = Core()
+    core.engine.desk.books.disordered[BTC.id] = core.ts
+    more = (VenueBalance(asset="USDT", wallet=CASH + 7 * 10**8),)
+    for _ in range(4):
+        core.compare(balances=more)
+    (paid,) = _paid(core)
+    assert (paid.kind, paid.amount, paid.instrument) == ("cash_unexplained", 7 * 10**8, "")
+    assert core.engine.desk.state.wallet == CASH + 7 * 10**8
+
+
+# The gate.
+def test_a_lease_is_lost_once() -> None:
+    core = Core()
+    for _ in range(2):
+        core.hear(LeaseChanged(ts_event=core.ts, lease=None))
+    lost = [row for row in core.rows if isinstance(row, LeaseRow) and row.event is LeaseEvent.LOST]
+    assert (len(lost), core.names().count("LEASE_LOST")) == (1, 1)
+    refusal = core.engine.fence.refusal(core.ts)
+    assert refusal is not None and refusal.code == "FENCED"
+
+
+def test_a_request_about_an_order_that_nobody_knows_is_not_held_back_for_risk() -> None:
+    core = Core()
+    core.engine.fills.pause(BTC.id, "for the test")
+    request = PlaceRequest(request_id=1, client_order_id="web_1", spec=RESTING)
+    assert core.engine.gate.too_late(request) == ""
+    name = _ours(core)
+    request = PlaceRequest(request_id=1, client_order_id=name, spec=RESTING)
+    assert "is paused: for the test" in core.engine.gate.too_late(request)

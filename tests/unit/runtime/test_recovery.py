@@ -1,0 +1,97 @@
+"""A start from what is there: a snapshot that is none, rows it has already, timers, lost leases."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from interlock.kernel import snapshot
+from interlock.kernel.snapshot import SnapshotError
+from interlock.model.rows import IntentRow, LeaseEvent, LeaseRow, LedgerRow, StoredRow, encode_row
+from interlock.model.venue import OrderSeen
+from interlock.runtime.recovery import VERSION, Recovered, pack, recover
+from interlock.runtime.settings import SECOND
+from interlock.runtime.values import LeaseChanged
+from interlock.strategy.api import Strategy
+from tests.toy_players import BTC, T0
+from tests.unit.runtime.core import Core, order_of, setup_of
+from tests.unit.runtime.test_comparison import RESTING
+
+
+class Waking(Strategy):
+    """Wants to be woken a minute after its start, and again after that."""
+
+    def on_start(self) -> None:
+        self.timer("first", T0 + 60 * SECOND)
+
+    def on_timer(self, name: str) -> None:
+        self.timer("second", T0 + 120 * SECOND)
+
+
+def _stored(rows: list[LedgerRow]) -> list[StoredRow]:
+    return [StoredRow(seq=seq, digest=b"", row=row) for seq, row in enumerate(rows, start=1)]
+
+
+def _is_like(found: Recovered, core: Core) -> None:
+    desk = core.engine.desk
+    assert found.books == desk.books
+    assert snapshot.dump(found.state) == snapshot.dump(desk.state)
+
+
+def _kept(core: Core) -> bytes:
+    desk = core.engine.desk
+    return pack(desk.state, desk.books, desk.ledger_seq)
+
+
+def test_a_snapshot_of_another_kind_or_version_is_refused_with_the_remedy() -> None:
+    core = Core()
+    other = msgspec.msgpack.decode(_kept(core))
+    other[0] = VERSION + 1
+    for kept, text in (
+        (b"\xc1 no snapshot", "cannot be read: .*; start without it"),
+        (msgspec.msgpack.encode(other), f"version {VERSION + 1} of the books is not {VERSION}"),
+    ):
+        with pytest.raises(SnapshotError, match=text):
+            recover(setup_of(), kept=kept)
+
+
+def test_rows_that_a_snapshot_has_are_passed_over() -> None:
+    core = Core()
+    kept, seq = _kept(core), core.engine.desk.ledger_seq
+    core.hear(OrderSeen(ts_event=core.ts, order=order_of("web_1")))
+    found = recover(setup_of(), kept=kept, rows=core.ledger())
+    assert (found.rows, found.seq) == (2, seq + 2)
+    assert found.books.switches[BTC.id][0] == "paused"
+    _is_like(found, core)
+
+
+def test_a_lease_that_was_lost_gives_out_no_new_ids() -> None:
+    core = Core()
+    core.hear(LeaseChanged(ts_event=core.ts, lease=None))
+    rows = [row for row in core.rows if isinstance(row, LeaseRow)]
+    assert [row.event for row in rows] == [LeaseEvent.ACQUIRED, LeaseEvent.LOST]
+    found = recover(setup_of(), rows=core.ledger())
+    _is_like(found, core)
+    assert found.books.epoch == 7
+
+
+def test_an_intent_under_a_name_of_no_engine_stays_a_row() -> None:
+    core = Core()
+    row = IntentRow(
+        ts_event=core.ts, client_order_id="web-1", account="main", strategy="toy", spec=RESTING,
+        epoch=7,
+    )  # fmt: skip
+    found = recover(setup_of(), rows=_stored([*core.stored, encode_row(row)]))
+    assert (found.adopted, list(found.state.open)) == (0, [])
+    assert "web-1" in found.books.tracks
+
+
+def test_timers_of_strategies_come_back() -> None:
+    setup = setup_of(strategy=Waking)
+    core = Core(setup=setup)
+    assert core.engine.desk.books.timers == {"toy": {"first": T0 + 60 * SECOND}}
+    found = recover(setup_of(strategy=Waking), rows=core.ledger())
+    _is_like(found, core)
+    core.later(60 * SECOND)
+    assert core.engine.desk.books.timers == {"toy": {"second": T0 + 120 * SECOND}}
+    _is_like(recover(setup_of(strategy=Waking), rows=core.ledger()), core)
