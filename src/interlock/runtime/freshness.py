@@ -62,7 +62,9 @@ class Freshness:
         for state in states:
             state.is_up = event.is_up
             if event.is_up:
-                state.ts_heard = state.ts_agreed = self.desk.ts
+                # A connection is no price: the market counts as silent until it speaks.
+                heard = self.desk.ts if state is self.user else 0
+                state.ts_heard = state.ts_agreed = heard
                 state.is_stale = False
 
     def user_lacks(self, what: str) -> None:

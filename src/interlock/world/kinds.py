@@ -72,7 +72,7 @@ message_late | stream | F28 F29 F30 F32 | rate | 0 | 100000
 stream_silent | stream | F41 | count | 0 | 5
     a socket goes silent for 10 s to 5 min and looks alive
 stream_closed | stream | F43 F44 | count | 0 | 5
-    every socket is closed
+    every socket is closed, and every second time none opens for 1 to 60 s
 odd_message | stream | F54 | rate | 0 | 20000
     an event of a kind that nobody knows comes before a message of the user stream
 listen_key_expired | stream | F42 | count | 0 | 2

@@ -59,6 +59,8 @@ class Network:
         self.cut_until = 0
         self.nameless_until = 0
         self.closed_until = 0
+        # No new socket until then; requests pass.
+        self.socketless_until = 0
         self.refused_until = 0
         self.sockets: list[Socket] = []
         self._asked: dict[bytes, list[tuple[int, HttpResponse]]] = {}
@@ -175,7 +177,8 @@ class Network:
     def connect(self, path: str, query: bytes, *, is_user: bool) -> Socket | None:
         """A new socket, or None when the venue cannot be reached."""
         ts = self.timeline.ts
-        if ts < max(self.cut_until, self.nameless_until, self.closed_until):
+        until = max(self.cut_until, self.nameless_until, self.closed_until)
+        if ts < max(until, self.socketless_until):
             return None
         socket = Socket(self.exchange.server.open(ts, path, query), is_user)
         self.sockets.append(socket)

@@ -55,9 +55,13 @@ class OnTheNetwork(Family):
             network.freeze(socket, until)
 
     def stream_closed(self) -> None:
-        if self._scene.network.sockets:
+        network = self._scene.network
+        if network.sockets:
             self._matters("stream_closed")
-            self._scene.network.close_all("the venue went away")
+            if self._dice.coin("stream_closed"):
+                length = self._length("stream_closed", 1_000, 60_000)
+                network.socketless_until = self._line.ts + length
+            network.close_all("the venue went away")
 
     def listen_key_expired(self) -> None:
         for found in self._scene.exchange.server.state.listen_keys.values():

@@ -8,9 +8,15 @@ from interlock.model.order import OrderSpec, OrderType, TimeInForce
 from interlock.strategy.api import Strategy
 from interlock.world.chance import Chance
 
+# Between two decisions that no quote sets off, in some plans.
+BELL_NS = 4_000_000_000
+
 
 class Restless(Strategy):
-    """Enters, amends, cancels and leaves; a pure function of the quotes it hears."""
+    """Enters, amends, cancels and leaves; a pure function of the quotes and timers it hears.
+
+    In every third plan it also decides by the clock, on the last bid that it has heard.
+    """
 
     protection = "none"
 
@@ -30,6 +36,8 @@ class Restless(Strategy):
         # A million: acts on every quote.
         self.pace = pace
         self.refs: list[int] = []
+        self.bid = 0
+        self.has_bell = Chance(seed, "bell").below(3) == 0
 
     def on_quote(self, quote: Quote) -> None:
         if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
@@ -37,18 +45,27 @@ class Restless(Strategy):
         if self.fails and quote.ts_event >= self.fails[0]:
             self.fails.pop(0)
             raise ArithmeticError("the plan wants the strategy to fail here")
+        if self.has_bell and not self.bid:
+            self.timer("bell", quote.ts_event + BELL_NS)
+        self.bid = quote.bid_units
         chance = self.chance
         if not chance.happens(self.pace):
             return
         self.refs = [ref for ref in self.refs if self.view.is_open(ref)]
         for _ in range(1 + (chance.below(12) == 0) * chance.below(4)):
-            self._act(quote)
+            self._act()
 
-    def _act(self, quote: Quote) -> None:
+    def on_timer(self, name: str) -> None:
+        ts = self.view.ts_event
+        if ts < self.until and self.bid > 0:
+            self.timer(name, ts + BELL_NS)
+            self._act()
+
+    def _act(self) -> None:
         chance, name = self.chance, self.instrument.id
         draw, side = chance.below(14), 1 if chance.below(2) else -1
         size = chance.between(2, 8) * self.instrument.lot * 10
-        price = quote.bid_units + chance.between(-20, 20)
+        price = self.bid + chance.between(-20, 20)
         if draw < 3:
             self.refs.append(self.place(OrderSpec(name, side, size)))
         elif draw < 7:
@@ -65,7 +82,7 @@ class Restless(Strategy):
             )
             self.refs.append(self.place(spec))
         elif draw == 12:
-            self._stop(quote, side, size)
+            self._stop(side, size)
 
     def _amend(self, ref: int, size: int) -> None:
         order = self.view.order(ref)
@@ -73,8 +90,8 @@ class Restless(Strategy):
             whole = 10**self.instrument.quantity_exponent
             self.amend(ref, quantity=(order.filled + size) / whole)
 
-    def _stop(self, quote: Quote, side: int, size: int) -> None:
-        trigger = quote.bid_units + side * self.chance.between(15, 60)
+    def _stop(self, side: int, size: int) -> None:
+        trigger = self.bid + side * self.chance.between(15, 60)
         spec = OrderSpec(self.instrument.id, side, size, OrderType.STOP_MARKET, trigger=trigger)
         self.refs.append(self.place(spec))
 

@@ -92,11 +92,6 @@ def missing_is_canceled(patch: Patch) -> None:
     patch.set(OrdersCheck, "_missing", missing)
 
 
-@mutant("R5 I4", "an order that came back to life at the venue is left there")
-def revenant_stays(patch: Patch) -> None:
-    patch.set(Resolver, "_revenant", lambda self, track, asked: None)
-
-
 @mutant("R8", "an older state of an order takes it back")
 def older_state_wins(patch: Patch) -> None:
     def merge(self: Evidence, name: str, seen: VenueOrder, *, asked: int, source: str) -> None:

@@ -123,6 +123,6 @@ def payment_is_only_written(patch: Patch) -> None:
     patch.set(Cash, "compare", lambda self, shown, asked, *, is_quiet: [])
 
 
-@mutant("I12", "wallets are not compared", harmless="every payment and every execution is booked")
+@mutant("I12", "wallets are not compared: costs in another order stay")
 def wallets_are_not_compared(patch: Patch) -> None:
     patch.set(Cash, "compare", lambda self, shown, asked, *, is_quiet: [])

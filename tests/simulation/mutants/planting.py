@@ -14,28 +14,29 @@ from typing import Any, NamedTuple
 from interlock.model.venue import Verdict
 from interlock.wire.binance import verdicts
 
-Restore = Callable[[], None]
-
 
 class Patch:
-    """Attributes replaced until the end. ``calls`` counts, by name, how often each was reached."""
+    """Attributes replaced until the end. ``calls`` counts, by name, how often each was reached.
+
+    ``replaced`` has (class, module or table; name or key; what it was).
+    """
 
     def __init__(self) -> None:
         self.calls: dict[str, int] = {}
-        self._undo: list[Restore] = []
+        self.replaced: list[tuple[Any, Any, Any]] = []
 
     def set(self, owner: Any, name: str, value: Any) -> Any:
         """Replace an attribute of a class or a module; returns what it was."""
         before = vars(owner)[name]
         setattr(owner, name, self._counted(f"{owner.__name__}.{name}", value))
-        self._undo.append(lambda: setattr(owner, name, before))
+        self.replaced.append((owner, name, before))
         return before
 
     def item(self, table: Any, key: Any, value: Any) -> None:
         """Replace a function in a table."""
         before = table[key]
         table[key] = self._counted(f"entry {key!r}", value)
-        self._undo.append(lambda: table.__setitem__(key, before))
+        self.replaced.append((table, key, before))
 
     def row(self, code: int, verdict: Verdict) -> None:
         """Give one code of the answer classifier another verdict, whatever was asked."""
@@ -52,12 +53,16 @@ class Patch:
 
         table: Any = verdicts.ROWS
         table[code] = Swapped(before.name, verdict, before.reason, (), before.status)
-        self._undo.append(lambda: table.__setitem__(code, before))
+        self.replaced.append((table, code, before))
 
     def end(self) -> None:
         """Put everything back."""
-        while self._undo:
-            self._undo.pop()()
+        while self.replaced:
+            owner, name, before = self.replaced.pop()
+            if isinstance(owner, dict):
+                owner[name] = before
+            else:
+                setattr(owner, name, before)
 
     def _counted(self, name: str, value: Any) -> Any:
         self.calls.setdefault(name, 0)

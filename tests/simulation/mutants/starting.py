@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.model.rows import FillRow
-from interlock.runtime import engine, recovery
+from interlock.runtime import engine
 from interlock.runtime.counted import Counted
 from interlock.runtime.startup import Startup
 from interlock.world import process
@@ -77,16 +76,6 @@ def last_row_is_left_out(patch: Patch) -> None:
         return before(setup, **{**given, "rows": rows})
 
     before = patch.set(process, "recover", recover)
-
-
-@mutant("I18", "recovery takes executions twice that are in the snapshot and in the rows")
-def fills_count_twice_in_recovery(patch: Patch) -> None:
-    def fold(found: Any, setup: Any, row: Any) -> None:
-        before(found, setup, row)
-        if isinstance(row, FillRow):
-            before(found, setup, row)
-
-    before = patch.set(recovery, "_fold", fold)
 
 
 @mutant("I25", "the engine never comes back from recovery")

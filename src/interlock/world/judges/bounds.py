@@ -20,6 +20,7 @@ EVERY = 128
 # Ten times and more of what half an hour under faults has been seen to need.
 PENDING, LATE, DOUBTS, NAMELESS, TRACKS, PLANNED = 100, 100, 100, 100, 1_000, 2_000
 # Two seconds more than the engine's own limit.
+WINDOW_NS, INPUTS = 10 * SECOND, 5_000
 SILENT_NS = SETTINGS.market_silence_ns + 2 * SECOND
 
 
@@ -31,10 +32,15 @@ class Bounds(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._inputs = 0
+        self._in_window = self._ts_window = 0
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """Counts inputs, and looks now and then."""
         self._inputs += 1
+        ts = self.scene.timeline.ts
+        if ts > self._ts_window + WINDOW_NS:
+            self._ts_window, self._in_window = ts, 0
+        self._in_window += 1
         if self._inputs % EVERY or process.loop is None:
             return
         engine = process.loop.engine
@@ -45,6 +51,7 @@ class Bounds(Judge):
             "executions without an order": (len(engine.fills.nameless), NAMELESS),
             "orders in memory": (len(engine.desk.books.tracks), TRACKS),
             "effects not carried out": (len(engine.desk.effects), 0),
+            "inputs in ten seconds": (self._in_window, INPUTS),
             "things planned": (self.scene.timeline.planned, PLANNED),
         }
         over = [f"{n} {name}" for name, (n, most) in sizes.items() if n > most]

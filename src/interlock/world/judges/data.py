@@ -12,10 +12,11 @@ from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
 from interlock.world.network import SECOND
 from interlock.world.process import Process
-from interlock.world.scene import Scene
+from interlock.world.scene import SETTINGS, Scene
 
-# A price is old after this time, and wild beyond this share (1e-3) of the true one.
-OLD_NS = 11 * SECOND
+# A price is old after what the engine is told to bear and a little, and wild beyond this share
+# (1e-3) of the true one.
+OLD_NS = SETTINGS.market_silence_ns + 2 * SECOND
 WILD = 40
 # So long after the true price jumped an older one may still be under way.
 JUMP_NS = 20 * SECOND

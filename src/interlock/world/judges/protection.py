@@ -10,7 +10,6 @@ from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
 from interlock.world.network import SECOND
 from interlock.world.scene import Scene
-from interlock.world.truth import Violation
 
 # How long a position may stand uncovered, counted only while an engine trades and the venue can
 # be reached: the alarm and the exit at the market come long before.
@@ -59,7 +58,7 @@ class Protection(Judge):
     def _is_exit(self, order: Order) -> None:
         if not order.reduce_only:
             text = f"the stop {order.client_id} could open a position: it is not reduce-only"
-            raise Violation("I14", text)
+            self.demand("I14", False, text)
 
     def _look(self, symbol: str) -> None:
         missing = self._missing(symbol)
@@ -72,7 +71,7 @@ class Protection(Judge):
             if self._naked[symbol] > NAKED_NS:
                 seconds = self._naked[symbol] // SECOND
                 text = f"{missing} of {symbol} stand without a stop for {seconds} s"
-                raise Violation("I14", text)
+                self.demand("I14", False, text)
         self.scene.timeline.after(LOOK_NS, self._look, symbol)
 
     def _may_act(self) -> bool:

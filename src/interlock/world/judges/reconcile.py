@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlock.kernel.restore import TIMER_FIRED
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import AdjustmentRow, AnyRow, FillRow, PaymentRow, ReconcileRow
 from interlock.model.rows import TransitionRow as Moved
@@ -17,6 +18,7 @@ from interlock.world.process import Process
 from interlock.world.record import EXITS
 from interlock.world.scene import Scene
 
+_TIMER = TIMER_FIRED.encode()
 _MARKET = frozenset({Quote, Trade, Book, Bar})
 # The first of the quiet time may still end what trading left behind.
 SETTLING_NS = 12 * SECOND
@@ -33,12 +35,14 @@ class Comparisons(Judge):
         self._compared = 0
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
-        """Only the market makes a strategy of the world decide; nothing else may add risk."""
+        """Only market and timers make a strategy of the world decide; nothing else adds risk."""
         loop = process.loop
         was_trading = self._was_trading.get(process.name, False)
         if loop is not None:
             self._was_trading[process.name] = loop.engine.startup.is_trading
         if not outputs.requests or type(event) in _MARKET or not was_trading:
+            return
+        if any(row.kind == "event" and _TIMER in row.body for row in outputs.rows):
             return
         for request in outputs.requests:
             if isinstance(request, PlaceRequest):
