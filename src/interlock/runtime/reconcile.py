@@ -10,6 +10,7 @@ it goes to the external bucket, and its instrument takes no new risk.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 import msgspec
 
@@ -146,7 +147,8 @@ class Reconciler:
 
     def _ask(self, current: Round, part: str) -> None:
         more = {"ts_from": self._payments_from()} if part == "payments" else {}
-        if not self.asks.ask(FULL[part], self._told, **more):
+        told = partial(self._told, current, part)
+        if not self.asks.ask(FULL[part], told, **more):
             self._ask_later(current, part)
 
     def _ask_later(self, current: Round, part: str) -> None:
@@ -182,11 +184,8 @@ class Reconciler:
         self.cash.moved()
 
     # What.
-    def _told(self, answer: Answer, pending: Pending) -> None:
-        current = self.round
-        part = next(name for name, kind in FULL.items() if kind is type(pending.request))
-        if current is None or part not in current.waiting or pending.ts < current.ts:
-            return
+    def _told(self, current: Round, part: str, answer: Answer, pending: Pending) -> None:
+        # Every question has one answer or is overdue once, and a round ends with its last one.
         content = answer.content
         is_told = answer.verdict is Verdict.ACCEPTED and isinstance(content, tuple)
         if not is_told and current.tries < TRIES_MAX:

@@ -81,6 +81,15 @@ def test_a_forced_close_takes_from_the_holders_in_proportion() -> None:
     _books_add_up(state)
 
 
+def test_a_forced_close_of_one_unit_is_one_holders_and_the_fee_both_pay() -> None:
+    state = _held(3_000, 1_000)
+    step(state, ExternalTraded(2, BTC, -1, 9_000, 4, "USDT", EXTERNAL, "liquidation"))
+    assert _positions(state) == {"s0": 2_999, "s1": 1_000}
+    fees = [state.strategies[name].positions[BTC].fees for name in ("s0", "s1")]
+    assert fees == [3, 1]
+    _books_add_up(state)
+
+
 def test_a_forced_close_of_more_than_is_held_leaves_the_rest_to_the_bucket() -> None:
     state = _held(1_000)
     step(state, ExternalTraded(2, BTC, -1_500, 9_000, 0, "USDT", EXTERNAL, "adl"))
