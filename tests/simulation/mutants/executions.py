@@ -85,6 +85,17 @@ def external_is_ours(patch: Patch) -> None:
     patch.set(fills_module, "former_owner", owner)
 
 
+@mutant("R10 I11", "the row of an exit's execution names the external bucket as the owner")
+def exit_of_nobody(patch: Patch) -> None:
+    def write(self: Desk, row: Any) -> Any:
+        order = self.order(row.client_order_id) if isinstance(row, FillRow) else None
+        if order is not None and order.spec.reduce_only:
+            row = msgspec.structs.replace(row, strategy=EXTERNAL)
+        return before(self, row)
+
+    before = patch.set(Desk, "write", write)
+
+
 @mutant("R10", "an execution of ours that was not asked for goes to the external bucket")
 def ours_is_external(patch: Patch) -> None:
     def order_of(self: Fills, fill: Any) -> str:

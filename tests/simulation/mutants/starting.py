@@ -90,8 +90,8 @@ def recovery_ends_at_once(patch: Patch) -> None:
 
 @mutant("R17", "a decision depends on where an object lies in memory")
 def chance_of_the_machine(patch: Patch) -> None:
-    def act(self: Any, quote: Any) -> None:
+    def act(self: Any) -> None:
         if id(object()) // 16 % 5:
-            before(self, quote)
+            before(self)
 
     before = patch.set(Restless, "_act", act)
