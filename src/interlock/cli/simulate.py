@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from interlock.world.world import Verdict
 
 _MINUTE_NS = 60 * 10**9
+# What a file of JSON gives back as it was.
+_SEED = click.IntRange(0, 2**63 - 1)
 
 
 @click.command()
-@click.option("--seed", type=int, help="Play one seed; with --trace its story.")
+@click.option("--seed", type=_SEED, help="Play one seed; with --trace its story.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Play a plan from a file, as a shrunk failure leaves it.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=100, show_default=True,
               help="How many seeds to sweep.")  # fmt: skip
-@click.option("--from", "first", type=int, default=1, show_default=True, help="The first seed.")
+@click.option("--from", "first", type=_SEED, default=1, show_default=True, help="The first seed.")
 @click.option("--minutes", type=click.IntRange(1), default=30, show_default=True,
               help="Simulated minutes with faults.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(0), default=0, help="Processes.  [default: cores]")
@@ -51,6 +53,7 @@ def simulate(**given: Any) -> None:
     """
     from interlock.world.plan import PlanError, drawn, from_json
 
+    _check_together(given)
     minutes = given["minutes"]
     if given["show_log"]:
         _show_log(given["log"])
@@ -66,6 +69,21 @@ def simulate(**given: Any) -> None:
     except PlanError as error:
         raise click.ClickException(str(error)) from error
     _one(plan, trace=given["trace"], as_json=given["as_json"])
+
+
+def _check_together(given: dict[str, Any]) -> None:
+    """Options that mean nothing together; raises UsageError."""
+    if given["seed"] is not None and given["plan_file"] is not None:
+        raise click.UsageError("a plan has a seed of its own: give --seed or --plan")
+    is_sweep = given["seed"] is None and given["plan_file"] is None
+    if given["trace"] and is_sweep:
+        raise click.UsageError("--trace tells the story of one: give it with --seed or --plan")
+    if given["trace"] and given["as_json"]:
+        raise click.UsageError("--trace is for people and --json for programs: give one of them")
+    if not is_sweep:
+        for name in ("page", "log"):
+            if given[name] is not None:
+                raise click.UsageError(f"--{name} is for sweeps: leave --seed and --plan out")
 
 
 def _one(plan: Plan, *, trace: bool, as_json: bool) -> None:
@@ -87,7 +105,8 @@ def _tell(verdict: Verdict) -> None:
     click.echo(
         f"seed {verdict.plan.seed}: {seconds // 60} min {seconds % 60} s simulated, "
         f"{verdict.inputs:,} inputs, {verdict.orders:,} orders, {verdict.fills:,} executions, "
-        f"{sum(verdict.struck.values()):,} faults, {verdict.lives} lives"
+        f"{sum(verdict.struck.values()):,} faults, "
+        f"{verdict.lives} {'life' if verdict.lives == 1 else 'lives'} of engines"
     )
     click.echo(f"digest {verdict.digest}")
     if verdict.is_clean:
@@ -112,8 +131,10 @@ def _sweep(given: dict[str, Any]) -> None:
                 told=shown.add,
             )
     except KeyboardInterrupt:
+        found = f": {', '.join(map(str, shown.failed))}" if shown.failed else ""
         click.echo(
-            f"\ninterrupted after {shown.done} seeds, {shown.failed} of them failed", err=True
+            f"\ninterrupted after {shown.done} seeds, {len(shown.failed)} of them failed{found}",
+            err=True,
         )
         raise click.exceptions.Exit(INTERRUPTED) from None
     now = datetime.fromtimestamp(SystemClock().now_ns() // 10**9, UTC)
@@ -132,7 +153,7 @@ def _sweep(given: dict[str, Any]) -> None:
         _tell_summary(summary, page)
     if summary.failed:
         if given["shrinks"]:
-            _shrink(summary.failed, page.parent)
+            _shrink(summary.failed, page.parent, is_quiet=given["as_json"])
         sys.exit(1)
 
 
@@ -166,7 +187,7 @@ def _write_page(
 
 def _tell_summary(summary: Summary, page: Path) -> None:
     click.echo(
-        f"{summary.seeds:,} seeds, {summary.hours:,.0f} simulated hours in "
+        f"{summary.seeds:,} seeds, {summary.hours:,.1f} simulated hours in "
         f"{summary.cpu_s:,.0f} core seconds ({summary.hours_per_core_hour:,.0f} hours per "
         f"core hour): {summary.orders:,} orders, {sum(summary.struck.values()):,} faults, "
         f"{summary.lives:,} lives of engines"
@@ -185,21 +206,22 @@ def _tell_summary(summary: Summary, page: Path) -> None:
     click.echo(f"page: {page}")
 
 
-def _shrink(failed: list[Verdict], folder: Path) -> None:
-    """The smallest plan of the failure that took the least time."""
+def _shrink(failed: list[Verdict], folder: Path, *, is_quiet: bool) -> None:
+    """The smallest plan of the failure that took the least time; ``is_quiet``: told on stderr."""
     from interlock.simulation import play
     from interlock.world.plan import to_json
     from interlock.world.shrink import shrink
 
     first = min(failed, key=lambda verdict: (verdict.simulated_ns, verdict.plan.seed))
-    click.echo(f"shrinking seed {first.plan.seed} ...")
+    click.echo(f"shrinking seed {first.plan.seed} ...", err=is_quiet)
     small = shrink(play, first)
     path = folder / f"failure-{first.plan.seed}.json"
     path.write_bytes(to_json(small.plan))
     strikes = ", ".join(small.strikes) or "no fault at all"
     click.echo(
         f"smallest: {small.plan.busy_ns // 10**9} s with {strikes}\n  {small.invariant}: "
-        f"{small.text}\n  interlock simulate --plan {path} --trace"
+        f"{small.text}\n  interlock simulate --plan {path} --trace",
+        err=is_quiet,
     )
 
 
@@ -208,7 +230,7 @@ class _Bar:
 
     def __init__(self, total: int, *, is_quiet: bool) -> None:
         self.done = 0
-        self.failed = 0
+        self.failed: list[int] = []
         self._total = total
         self._bar: Any = None
         self._task: Any = None
@@ -241,9 +263,10 @@ class _Bar:
     def add(self, verdict: Verdict) -> None:
         """One more seed has been played."""
         self.done += 1
-        self.failed += not verdict.is_clean
+        if not verdict.is_clean:
+            self.failed.append(verdict.plan.seed)
         if self._bar is not None:
-            found = f"[red]{self.failed} violations[/red]" if self.failed else "clean"
+            found = f"[red]{len(self.failed)} violations[/red]" if self.failed else "clean"
             self._bar.update(self._task, completed=self.done, found=found)
         elif not verdict.is_clean and not self._is_quiet:
             click.echo(f"seed {verdict.plan.seed}: {verdict.invariant}", err=True)

@@ -13,8 +13,9 @@ from interlock.world.world import Verdict, World
 
 def play(plan: Plan, *, write: Callable[[str], None] | None = None) -> Verdict:
     """The verdict of a plan; ``write`` gets its story line by line."""
-    tells = None
-    if write is not None:
-        instruments = {instrument.id: instrument for instrument, _ in LISTED}
-        tells = Story(instruments, write).hear
-    return World(plan, JUDGES, tells=tells).run()
+    if write is None:
+        return World(plan, JUDGES).run()
+    story = Story({instrument.id: instrument for instrument, _ in LISTED}, write)
+    verdict = World(plan, JUDGES, tells=story.hear).run()
+    story.end()
+    return verdict

@@ -25,6 +25,8 @@ _HOUR_NS = 3_600 * 10**9
 _BATCH = 4
 # Failing verdicts that are kept whole.
 _KEPT = 50
+# Every so many seeds one is played twice: the same plan gives the same digest.
+TWICE = 25
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -92,10 +94,23 @@ def _batch(seeds: list[int], *, minutes: int) -> tuple[list[Verdict], float]:
     gc.disable()
     verdicts = []
     for seed in seeds:
-        verdicts.append(play(drawn(seed, busy_ns=minutes * 60 * 10**9)))
+        plan = drawn(seed, busy_ns=minutes * 60 * 10**9)
+        verdict = play(plan)
         gc.collect()
+        if seed % TWICE == 0:
+            _repeat(verdict, play(plan).digest)
+            gc.collect()
+        verdicts.append(verdict)
     after = os.times()
     return verdicts, after.user + after.system - before.user - before.system
+
+
+def _repeat(verdict: Verdict, digest: str) -> None:
+    """Judge the digest of a second time (I19)."""
+    verdict.checked["I19"] = verdict.checked.get("I19", 0) + 1
+    if digest != verdict.digest and verdict.is_clean:
+        verdict.invariant = "I19"
+        verdict.text = f"played again it gave the digest {digest}, not {verdict.digest}"
 
 
 def sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from interlock.world.chance import Chance
 from interlock.world.kinds import BY_NAME, COUNT, RATE
@@ -26,12 +27,13 @@ class Tally:
 
 
 class Dice:
-    """Draws for one plan. Every kind has chance of its own."""
+    """Draws for one plan. Every kind has chance of its own; ``told`` hears of each strike."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, told: Callable[[str], None] | None = None) -> None:
         self.plan = plan
         self.tally = Tally()
         self.strikes: list[str] = []
+        self._told = told
         self.is_calm = False
         self._chances = {name: Chance(plan.seed, name) for name in BY_NAME}
         self._numbers: Counter[str] = Counter()
@@ -65,6 +67,8 @@ class Dice:
             return False
         self.tally.struck[kind] += 1
         self.strikes.append(strike)
+        if self._told is not None:
+            self._told(strike)
         return True
 
     def between(self, kind: str, low: int, high: int) -> int:

@@ -25,7 +25,7 @@ class PlanError(ValueError):
     """A plan that cannot be played; the text names the value and the rule."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``busy_ns`` with faults, then quiet time. ``rates`` by kind; ``muted`` strikes are left out.
 
     ``only`` keeps the named strikes alone (None: all).
@@ -44,8 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def drawn(seed: int, *, busy_ns: int = HALF_HOUR) -> Plan:
     """The plan of a seed: every kind left out of half of the plans, else drawn from its range."""
-    if busy_ns <= 0:
-        raise PlanError(f"a busy time of {busy_ns} ns is none; give at least a second")
+    _check_time(busy_ns)
     rates = {}
     for kind in KINDS:
         chance = Chance(seed, f"rate {kind.name}")
@@ -56,10 +55,23 @@ def drawn(seed: int, *, busy_ns: int = HALF_HOUR) -> Plan:
 
 def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, **rates: int) -> Plan:
     """A plan with these rates and no others."""
-    unknown = sorted(set(rates) - set(BY_NAME))
+    _check_time(busy_ns)
+    _check_kinds(set(rates))
+    for name, rate in rates.items():
+        if rate < 0:
+            raise PlanError(f"{name} strikes {rate} times; give 0 or more, or leave it out")
+    return Plan(seed=seed, busy_ns=busy_ns, rates=rates)
+
+
+def _check_time(busy_ns: int) -> None:
+    if busy_ns <= 0:
+        raise PlanError(f"a busy time of {busy_ns} ns is none; give at least a second")
+
+
+def _check_kinds(names: set[str]) -> None:
+    unknown = sorted(names - set(BY_NAME))
     if unknown:
         raise PlanError(f"{unknown[0]!r} is no kind of fault; known are {', '.join(BY_NAME)}")
-    return Plan(seed=seed, busy_ns=busy_ns, rates=rates)
 
 
 def to_json(plan: Plan) -> bytes:
@@ -78,4 +90,5 @@ def from_json(data: bytes) -> Plan:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"this is no plan of the simulator: {error}") from error
     with_rates(plan.seed, busy_ns=plan.busy_ns, **plan.rates)
+    _check_kinds({strike.partition(" ")[0] for strike in plan.muted | (plan.only or frozenset())})
     return plan

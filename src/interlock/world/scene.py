@@ -42,7 +42,7 @@ class Scene:
     def __init__(self, plan: Plan, watch: Watch, *, tells: Tells | None = None) -> None:
         self.plan = plan
         self.tells = tells
-        self.dice = Dice(plan)
+        self.dice = Dice(plan, told=self._struck if tells is not None else None)
         chance = Chance(plan.seed, "world")
         # So that a funding falls into the busy time, and marks onto the seconds of their stream.
         before = chance.between(1, max(1, plan.busy_ns // MARKS_NS)) * MARKS_NS
@@ -160,6 +160,9 @@ class Scene:
     def limits(self) -> Limits:
         """What the kernel may hold of one instrument."""
         return Limits(position_notional_max=self._limit)
+
+    def _struck(self, strike: str) -> None:
+        self.story("fault", strike)
 
     def story(self, who: str, what: str, value: Any = "") -> None:
         """Tell a line of what happened, when somebody wants to hear it."""

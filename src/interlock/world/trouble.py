@@ -270,7 +270,6 @@ class Trouble:
         dice = self._scene.dice
         if dice.is_calm or not dice.count(name):
             return
-        self._scene.story("fault", name)
         family = next(item for item in self._families if hasattr(item, name))
         getattr(family, name)()
         self._scene.network.turn()
