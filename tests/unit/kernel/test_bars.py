@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -96,6 +97,20 @@ def test_an_indicator_follows_its_own_instrument_through_the_warm_up() -> None:
     step(state, BarsClosed(2 * MINUTE, (_bar(10_200), _bar(78, instrument=EQUITY))))
     assert strategy.mean.value == pytest.approx(101.0)
     assert strategy.heard[1:] == [(BTC, 10_200), (EQUITY.id, 78)]
+
+
+def test_an_indicator_that_reads_a_column_is_not_updated_as_well() -> None:
+    strategy = Following()
+    state = _state(strategy)
+    bar = _bars(10_000, 10_200, 10_400)
+    strategy.mean.bind([math.nan, 101.0, 103.0], bar)
+    for row in range(3):
+        bar._row = row
+        step(state, BarsClosed(row * MINUTE, (bar,)))
+    assert strategy.mean.value == 103.0
+    assert not strategy.mean.indicator.ready
+    # Nothing is left to prepare once the warm-up is over.
+    assert not state.strategies["s0"].prepares
 
 
 def test_a_smaller_time_frame_gives_the_mark() -> None:
