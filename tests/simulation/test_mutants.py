@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
@@ -110,7 +112,7 @@ def test_a_bug_is_taken_out_again(name: str) -> None:
     assert all(_held(owner, key) is before for owner, key, before in replaced)
 
 
-def _held(owner: object, key: object) -> object:
+def _held(owner: Any, key: Any) -> Any:
     return owner[key] if isinstance(owner, dict) else vars(owner)[key]
 
 
