@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED
+from interlock.model.instrument import Instrument
 from interlock.model.order import Change
 from interlock.model.rows import (
     AdjustmentRow,
@@ -19,6 +20,7 @@ from interlock.model.rows import (
     AnyRow,
     EventRow,
     FillRow,
+    InstrumentRow,
     IntentRow,
     LeaseEvent,
     LeaseRow,
@@ -80,6 +82,8 @@ class Books(msgspec.Struct):
     # What orders of others executed, by instrument and the venue's order id; the newest ones.
     outside: dict[str, int] = {}
     ts_clean: int = 0
+    # The rules that hold, by instrument: what was decided is decided again by its own.
+    rules: dict[str, Instrument] = {}
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -297,6 +301,10 @@ def _event(books: Books, row: EventRow) -> None:
         books.timers.get(row.subject, {}).pop(row.fields["name"], None)
 
 
+def _rules(books: Books, row: InstrumentRow) -> None:
+    books.rules[row.instrument.id] = row.instrument
+
+
 _ABOUT_ORDERS = (AnswerRow, TransitionRow, FillRow, RequestRow)
 _OVER = frozenset({"filled", "canceled", "expired", "rejected"})
 _APPLY: dict[type, Callable[[Books, Any], None]] = {
@@ -311,4 +319,5 @@ _APPLY: dict[type, Callable[[Books, Any], None]] = {
     LeaseRow: _lease,
     ReconcileRow: _verified,
     EventRow: _event,
+    InstrumentRow: _rules,
 }

@@ -22,6 +22,7 @@ from interlock.model.instrument import Instrument
 from interlock.model.order import TRANSITIONS
 from interlock.model.rows import (
     AnyRow,
+    InstrumentRow,
     IntentRow,
     LeaseEvent,
     LeaseRow,
@@ -124,9 +125,13 @@ def recover(
             raise snapshot.SnapshotError(f"the snapshot cannot be read: {text}")
         snapshot.load(found.state, data.kernel)
         found.books, found.seq = data.books, data.seq
+        for instrument in found.books.rules.values():
+            _hold(found.state, instrument)
         enter_epoch(found.state, setup.settings.tag, max(1, found.books.epoch))
     market = (entry for entry in tape if entry[0] >= found.seq and not _is_marker(entry[1]))
     _merge(found, setup, rows, market)
+    for instrument in setup.instruments:
+        _hold(found.state, instrument)
     found.state.facts.clear()
     found.state.effects.clear()
     return found
@@ -170,11 +175,22 @@ def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
         if part is not None and adopt_intent(found.state, row, part.ref):
             found.adopted += 1
         return
+    if isinstance(row, InstrumentRow):
+        _hold(found.state, row.instrument)
+        return
     if isinstance(row, LeaseRow):
         if row.event is LeaseEvent.ACQUIRED:
             enter_epoch(found.state, setup.settings.tag, row.epoch)
         return
     _report(found, row)
+
+
+def _hold(state: State, instrument: Instrument) -> None:
+    """Let the rules of an instrument hold from here on: what was decided is decided by its own."""
+    slot = state.instruments.get(instrument.id)
+    if slot is not None:
+        slot.instrument = instrument
+        slot.changed()
 
 
 def _report(found: Recovered, row: AnyRow) -> None:
