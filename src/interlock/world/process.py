@@ -97,6 +97,10 @@ class Process:
         ts = self.around.timeline.ts
         return ts + self.skew_ns + (ts - self._ts_drift) * self.drift_ppm // 1_000_000
 
+    def set_clock(self) -> None:
+        """Its clock is put right."""
+        self.skew_ns = self.drift_ppm = 0
+
     # Life and death.
     def start(self) -> None:
         """The start path: lease, ledger, venue, recovery, loop."""

@@ -171,6 +171,8 @@ class World:
         network.socketless_until = ts
         files.full_until = files.unreachable_until = ts
         files.faults_due = 0
+        for process in scene.processes:
+            process.set_clock()
         scene.truth.restore_all()
         for instrument in scene.exchange.instruments:
             scene.exchange.core.resume(ts, instrument.id)
