@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from interlock.simulation.page import render
 from interlock.simulation.sweep import Summary
-from interlock.world.marks import MARKS
+from interlock.world.marks import ALARMS, MARKS
 from interlock.world.plan import MINUTE, Plan, drawn
 from interlock.world.world import Verdict, World
 
 STARTS = ("started on an empty ledger", "started from a snapshot", "started from rows alone")
-# A name that is only known while an order is kept whole; a sweep does not look for it.
-BESIDE = {"external fill: own order no longer in memory"}
 
 
 def _played(rates: dict[str, int], *, seed: int, minutes: int = 6) -> Verdict:
@@ -22,15 +20,17 @@ def test_every_life_is_counted_by_how_it_started() -> None:
     for seed in range(6):
         verdict = World(drawn(seed, busy_ns=3 * MINUTE)).run()
         assert sum(verdict.marks.get(mark, 0) for mark in STARTS) == verdict.lives
-        assert set(verdict.marks) <= set(MARKS) | BESIDE
+        assert set(verdict.marks) <= set(MARKS) | ALARMS
 
 
 def test_what_a_killed_engine_left_behind_is_counted() -> None:
-    verdict = _played({"kill": 120, "answer_late": 500_000}, seed=3)
-    marks = verdict.marks
-    assert marks["ended: killed"] == verdict.mattered["kill"] == verdict.lives - 1
-    assert marks["started from rows alone"] == verdict.lives - 1
-    assert marks["place unanswered at a restart"] > 0
+    unanswered = 0
+    for seed in (1, 3, 6):
+        verdict = _played({"kill": 60, "answer_late": 200_000}, seed=seed, minutes=10)
+        marks = verdict.marks
+        assert marks["ended: killed"] == verdict.mattered["kill"] == verdict.lives - 1
+        unanswered += marks.get("place unanswered at a restart", 0)
+    assert unanswered > 0
 
 
 def test_without_faults_nothing_is_in_doubt() -> None:

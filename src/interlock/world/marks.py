@@ -59,8 +59,17 @@ _ENDED = "unanswered at a restart"
 _VERDICTS = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
 _ATTEMPTS = ("place", "cancel", "amend")
 
-# The marks that a sweep should reach, in the order of an engine's life.
-MARKS: tuple[str, ...] = (
+# What no fault of the world gives a reason for; counted when it happens, and not looked for.
+ALARMS = frozenset(
+    {
+        "id held by the venue already",
+        "order vanished",
+        "position unexplained",
+        "cash unexplained",
+        "external fill: own order no longer in memory",
+    }
+)
+_EVERY: tuple[str, ...] = (
     "started on an empty ledger",
     "started from a snapshot",
     "started from rows alone",
@@ -78,7 +87,7 @@ MARKS: tuple[str, ...] = (
     *(f"{attempt} {word}" for attempt in _ATTEMPTS for word in _VERDICTS.values()),
     *(
         f"doubt ended by {evidence}"
-        for evidence in ("fill", "stream", "answer", "query", "reconcile", "deadline")
+        for evidence in ("fill", "stream", "answer", "query", "deadline")
     ),
     "cancel settled by evidence",
     "amend settled by evidence",
@@ -89,6 +98,8 @@ MARKS: tuple[str, ...] = (
     *_EVENTS.values(),
     *_NOTICES.values(),
 )
+# The marks that a sweep should reach, in the order of an engine's life.
+MARKS = tuple(mark for mark in _EVERY if mark not in ALARMS)
 
 
 _SETTLED = frozenset({"cancel settled", "amend settled"})
