@@ -1,8 +1,7 @@
 """Measures which branches of the order path the tests and the simulator reach, file by file.
 
-The files stand under [tool.coverage.run] of pyproject.toml. Three runs are put together: the unit
-tests with those of the leases, the properties, and a fixed range of seeds under the judges. Exit 1
-when a branch is missing.
+The files stand under [tool.coverage.run] of pyproject.toml. Two runs are put together: the tests
+of the order path, and a fixed range of seeds under the judges. Exit 1 when a branch is missing.
 """
 
 from __future__ import annotations
@@ -16,9 +15,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".cache" / "coverage"
-TESTS = ("tests/unit", "tests/contract/test_leases.py", "tests/property")
-# It compiles a module for every example, and reaches nothing that others do not.
-SLOW = ("tests/property/test_compiled_equals_kernel.py",)
+# Tests that reach the order path; the rest of the suite is about what stands on it.
+TESTS = (
+    "tests/unit/kernel",
+    "tests/unit/model",
+    "tests/unit/runtime",
+    "tests/unit/sim",
+    "tests/contract/test_leases.py",
+    "tests/property/test_positions.py",
+    "tests/property/test_runtime_recovery.py",
+    "tests/property/test_runtime_totals.py",
+    "tests/property/test_transitions.py",
+    "tests/property/test_units.py",
+)
 MINUTE_NS = 60 * 10**9
 
 
@@ -46,8 +55,7 @@ def measure(first: int, count: int, minutes: int) -> int:
     """Run tests and seeds; 0 when all of them passed."""
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir(parents=True)
-    left_out = [f"--ignore={path}" for path in SLOW]
-    tests = _coverage("run", "-m", "pytest", "-q", "-p", "no:xdist", *left_out, *TESTS)
+    tests = _coverage("run", "-m", "pytest", "-q", "-p", "no:xdist", *TESTS)
     script, seeds = str(Path(__file__)), (str(first), str(count))
     world = _coverage("run", script, "--play", *seeds, "--minutes", str(minutes))
     _coverage("combine", "-q")
