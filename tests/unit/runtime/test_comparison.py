@@ -194,6 +194,17 @@ def test_a_position_is_not_declared_while_an_execution_waits_for_its_name() -> N
     assert not core.engine.reconciler.suspects and not core.engine.external.get(BTC.id)
 
 
+def test_a_snapshot_that_may_be_as_old_as_the_doubt_does_not_confirm_it() -> None:
+    core = Core()
+    held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
+    core.compare(positions=held)
+    for seconds, count in ((1, 1), (5, 2)):
+        core.engine.reconciler.want("test")
+        core.later(seconds * SECOND)
+        core.answer_all(positions=held)
+        assert core.engine.reconciler.suspects[BTC.id].count == count
+
+
 def test_a_position_that_nothing_explains_goes_to_the_bucket() -> None:
     core = Core()
     held = (VenuePosition(instrument=BTC.id, quantity=3_000),)

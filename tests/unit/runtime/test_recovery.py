@@ -7,12 +7,21 @@ import pytest
 
 from interlock.kernel import snapshot
 from interlock.kernel.snapshot import SnapshotError
-from interlock.model.rows import IntentRow, LeaseEvent, LeaseRow, LedgerRow, StoredRow, encode_row
+from interlock.model.rows import (
+    InstrumentRow,
+    IntentRow,
+    LeaseEvent,
+    LeaseRow,
+    LedgerRow,
+    StoredRow,
+    encode_row,
+)
 from interlock.model.venue import OrderSeen
 from interlock.runtime.recovery import VERSION, Recovered, pack, recover
 from interlock.runtime.settings import SECOND
 from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
+from tests.scenario import EQUITY
 from tests.toy_players import BTC, T0
 from tests.unit.runtime.core import Core, order_of, setup_of
 from tests.unit.runtime.test_comparison import RESTING
@@ -84,6 +93,14 @@ def test_an_intent_under_a_name_of_no_engine_stays_a_row() -> None:
     found = recover(setup_of(), rows=_stored([*core.stored, encode_row(row)]))
     assert (found.adopted, list(found.state.open)) == (0, [])
     assert "web-1" in found.books.tracks
+
+
+def test_the_rules_of_an_instrument_that_is_gone_are_passed_over() -> None:
+    core = Core()
+    gone = InstrumentRow(ts_event=core.ts, instrument=EQUITY)
+    found = recover(setup_of(), rows=_stored([*core.stored, encode_row(gone)]))
+    assert list(found.state.instruments) == [BTC.id]
+    assert found.state.instruments[BTC.id].instrument == BTC
 
 
 def test_timers_of_strategies_come_back() -> None:
