@@ -62,13 +62,13 @@ class Found(msgspec.Struct, kw_only=True):
         return not any(self.calls.values())
 
 
-def hunt(name: str, seeds: int, minutes: int, first: int = 1) -> Found:
-    """Play seeds with a planted bug until one finds it, and a few more."""
+def hunt(name: str, seeds: int, minutes: int, more: int = MORE) -> Found:
+    """Play seeds from 1 on with a planted bug until one finds it, and ``more`` after that."""
     found = Found(name=name, minutes=minutes)
     seen: Counter[str] = Counter()
     alone: Counter[str] = Counter()
     with planted(by_name(name)) as patch:
-        for seed in range(first, first + seeds):
+        for seed in range(1, seeds + 1):
             found.tried += 1
             plan = drawn(seed, busy_ns=minutes * MINUTE)
             invariant, said = play(plan, name)
@@ -77,7 +77,7 @@ def hunt(name: str, seeds: int, minutes: int, first: int = 1) -> Found:
                 alone[invariant] += is_alone(plan, invariant)
                 if not found.first:
                     found.first, found.text = found.tried, said
-            if found.first and found.tried >= found.first + MORE:
+            if found.first and found.tried >= found.first + more:
                 break
         found.calls = dict(patch.calls)
     found.invariants, found.alone = dict(seen), {k: n for k, n in alone.items() if n}
@@ -181,13 +181,15 @@ def write_page(path: Path, found: Sequence[Found]) -> None:
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
     harmless = sum(bool(by_name(item.name).harmless) for item in found)
+    open_ = sum(not item.first and not by_name(item.name).harmless for item in found)
     numbers = sorted(item.first for item in found if item.first)
     minutes = sorted({item.minutes for item in found})
     commits = ", ".join(sorted({item.commit for item in found}))
     middle = numbers[len(numbers) // 2] if numbers else 0
     said = (
         f"{len(found)} bugs, {harmless} of them harmless; {len(numbers)} found, half of them "
-        f"within {middle} seeds, the last after {numbers[-1] if numbers else 0}. Plans with "
+        f"within {middle} seeds, the last after {numbers[-1] if numbers else 0}; {open_} that "
+        f"should be found were not in the seeds that their lines name. Plans with "
         f"{', '.join(map(str, minutes))} busy minutes, played at {commits} until "
         f"{max(item.date for item in found)}."
     )
@@ -203,7 +205,9 @@ def _hunts(given: argparse.Namespace, names: Sequence[str]) -> list[Found]:
     with ProcessPoolExecutor(
         given.jobs, mp_context=context, initializer=end_with, initargs=(os.getpid(),)
     ) as pool:
-        running = [pool.submit(hunt, name, given.seeds, given.minutes) for name in names]
+        running = [
+            pool.submit(hunt, name, given.seeds, given.minutes, given.more) for name in names
+        ]
         for future in as_completed(running):
             item = future.result()
             item.commit, item.date = commit, f"{datetime.now(UTC):%Y-%m-%d}"
@@ -244,6 +248,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2_000)
     parser.add_argument("--minutes", type=int, default=5)
+    parser.add_argument("--more", type=int, default=MORE, help="seeds after the first that finds")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", action="append", default=[], help="the name of a bug")
     files = ", ".join(map(_family, FAMILIES))

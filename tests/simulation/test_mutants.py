@@ -34,7 +34,7 @@ ALONE: dict[str, tuple[str, int]] = {
     "I16": ("switch is not read", 12),
     "I17": ("ids begin anew", 6),
     "I18": ("snapshot forgets ids", 6),
-    "I19": ("chance of the machine", 6),
+    "I19": ("chance of the machine", 8),
     "I21": ("secret in a row", 2),
     "I23": ("nothing is forgotten", 2),
     "I24": ("no periodic look", 4),

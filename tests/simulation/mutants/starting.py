@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -88,10 +89,12 @@ def recovery_ends_at_once(patch: Patch) -> None:
     patch.set(Startup, "_is_confirmed", lambda self: True)
 
 
-@mutant("R17", "a decision depends on where an object lies in memory")
+@mutant("R17", "a decision depends on what was decided in the process before, in other runs too")
 def chance_of_the_machine(patch: Patch) -> None:
+    decided = count()
+
     def act(self: Any) -> None:
-        if id(object()) // 16 % 5:
+        if next(decided) % 5:
             before(self)
 
     before = patch.set(Restless, "_act", act)
