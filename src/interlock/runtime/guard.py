@@ -10,6 +10,7 @@ from __future__ import annotations
 from interlock.kernel import exits
 from interlock.kernel.exits import Gap
 from interlock.kernel.restore import exit_row
+from interlock.kernel.state import Order
 from interlock.model.events import ExitDue
 from interlock.model.order import OrderStatus, OrderType
 from interlock.runtime.desk import Desk
@@ -30,6 +31,8 @@ class Guard:
         self.naked: dict[str, int] = {}
         self._tried: dict[str, int] = {}
         self._triggered: dict[str, int] = {}
+        # Exits of nothing that are still there, and when their cancel was last tried.
+        self._orphans: dict[str, int] = {}
 
     def due(self) -> None:
         """Look at every position once."""
@@ -157,17 +160,29 @@ class Guard:
                 spare -= order.leaves
 
     def _clear_orphans(self) -> None:
-        """Stops that we placed for a position that is gone."""
-        orphans = []
+        """Exits of a position that is gone: stops that we placed, and those of a bracket.
+
+        The other leg of a pair is canceled when a leg fills; where it was in doubt then, or the
+        cancel was refused, it is still there.
+        """
+        ts, again = self.desk.ts, self.desk.settings.repair_ns // 3
+        tried, self._orphans = self._orphans, {}
         for name, order in self.desk.state.open.items():
-            if order.spec.tag != "protect":
-                continue
-            held, track = order.owner.positions.get(order.spec.instrument), self.desk.track(name)
-            is_flat = held is None or not held.quantity
-            if is_flat and track is not None and track.cancel is None:
-                orphans.append(name)
-        for name in orphans:
-            self.dispatch.cancel(name)
+            if self._is_orphan(order):
+                self._orphans[name] = tried.get(name, 0)
+        for name, last in self._orphans.items():
+            track = self.desk.track(name)
+            if ts >= last + again and track is not None and track.cancel is None:
+                self._orphans[name] = ts
+                self.dispatch.cancel(name)
+
+    def _is_orphan(self, order: Order) -> bool:
+        spec, owner = order.spec, order.owner
+        is_of_bracket = spec.reduce_only and spec.parent and spec.parent not in owner.orders
+        if spec.tag != "protect" and not is_of_bracket:
+            return False
+        held = owner.positions.get(spec.instrument)
+        return held is None or not held.quantity
 
     @property
     def wake_ts(self) -> int:

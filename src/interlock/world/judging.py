@@ -32,6 +32,16 @@ class Judge:
         if not is_held:
             raise Violation(invariant, text)
 
+    def may_act(self) -> bool:
+        """Whether an engine trades and reaches a venue that lets it."""
+        process, network, ts = self.scene.running, self.scene.network, self.scene.timeline.ts
+        if process is None or process.loop is None or process.is_paused:
+            return False
+        if ts < max(network.cut_until, network.nameless_until, network.closed_until):
+            return False
+        engine = process.loop.engine
+        return engine.startup.is_trading and ts >= engine.asks.budget.ts_silent
+
     def saw(self, event: Any) -> None:
         """The venue did something with an account or a symbol's rules; the record has it."""
 

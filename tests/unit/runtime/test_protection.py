@@ -100,3 +100,22 @@ def test_two_stops_at_most() -> None:
     world.at(T0 + 12 * SECOND, more)
     world.run()
     assert len(_stops(world)) == 2
+
+
+def test_the_stop_of_a_bracket_goes_with_its_position() -> None:
+    world = World(1, faults=NONE, strategy=Once)
+    found: list[list[int]] = []
+
+    def leave() -> None:
+        engine = world.engine
+        assert engine is not None
+        owner = engine.desk.state.strategies["toy"].strategy
+        found.append(_stops(world))
+        # By an order of its own: no leg of the bracket hears of it.
+        owner.place(OrderSpec(BTC.id, -1, 4 * LOT, reduce_only=True))
+
+    world.at(T0 + 12 * SECOND, leave)
+    world.run()
+    assert found == [[4 * LOT]]
+    assert world.venue.positions[BTC.id].quantity == 0
+    assert not world.venue.open()

@@ -12,6 +12,7 @@ from interlock.world.judges.orders import Lives
 from interlock.world.judges.protection import Protection
 from interlock.world.judges.rate import Rate
 from interlock.world.judges.reconcile import Comparisons
+from interlock.world.judges.remains import Counts, Exits, Halts
 from interlock.world.judges.sending import Barriers, WriteAhead
 from interlock.world.judging import Judge
 
@@ -32,4 +33,7 @@ JUDGES: tuple[type[Judge], ...] = (
     Display,
     Trail,
     Liveness,
+    Halts,
+    Counts,
+    Exits,
 )

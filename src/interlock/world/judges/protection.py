@@ -65,7 +65,7 @@ class Protection(Judge):
         if not missing:
             del self._naked[symbol]
             return
-        if self._may_act():
+        if self.may_act():
             self._naked[symbol] += LOOK_NS
             self.longest = max(self.longest, self._naked[symbol])
             if self._naked[symbol] > NAKED_NS:
@@ -73,13 +73,3 @@ class Protection(Judge):
                 text = f"{missing} of {symbol} stand without a stop for {seconds} s"
                 self.demand("I14", False, text)
         self.scene.timeline.after(LOOK_NS, self._look, symbol)
-
-    def _may_act(self) -> bool:
-        """Whether an engine trades and reaches a venue that lets it."""
-        process, network, ts = self.scene.running, self.scene.network, self.scene.timeline.ts
-        if process is None or process.loop is None or process.is_paused:
-            return False
-        if ts < max(network.cut_until, network.nameless_until, network.closed_until):
-            return False
-        engine = process.loop.engine
-        return engine.startup.is_trading and ts >= engine.asks.budget.ts_silent
