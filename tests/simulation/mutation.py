@@ -149,6 +149,8 @@ def table(found: Sequence[Found]) -> str:
         by = ", ".join(f"{k} {v}" for k, v in sorted(item.invariants.items(), key=lambda p: -p[1]))
         only = ", ".join(f"{k} {v}" for k, v in sorted(item.alone.items(), key=lambda p: -p[1]))
         count = str(item.first) if item.first else f"not in {item.tried}"
+        if item.is_dead:
+            count += ", never reached"
         if mutant.harmless:
             count += f" (harmless: {mutant.harmless})"
         lines.append(f"| {mutant.text} | {mutant.rule} | {count} | {by} | {only} |")
