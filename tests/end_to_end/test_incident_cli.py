@@ -316,6 +316,7 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
         ("show", str(tmp_path / "none")),
         ("capture", str(tmp_path), "-o", str(tmp_path / "y")),
         ("capture", str(tmp_path), "-o", str(tmp_path / "y"), "--last", "soon"),
+        ("capture", str(tmp_path), "-o", str(tmp_path / "y"), "--last", "0s"),
         ("capture", str(tmp_path), "-o", str(tmp_path / "y"), "--from", "yesterday"),
     ):
         done = CliRunner().invoke(main, ["incident", *words])

@@ -170,6 +170,7 @@ def _verdict(found: Incident, verdict: Verdict) -> dict[str, Any]:
 
 def _span(text: str) -> int:
     match = _SPAN.fullmatch(text.strip())
-    if match is None:
+    span = 0 if match is None else round(float(match.group(1)) * _UNITS[match.group(2)])
+    if match is None or not span:
         raise IncidentError(f"--last {text!r} is no span; write 90s, 10m, 2h or 1d")
-    return round(float(match.group(1)) * _UNITS[match.group(2)])
+    return span

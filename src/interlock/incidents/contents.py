@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,7 +198,7 @@ def _members(path: Path) -> tuple[dict[str, bytes], bytes]:
             if len(set(names)) != len(names):
                 raise IncidentError(f"{path} was tampered with: a member is there twice")
             members = {name: file.read(name) for name in names}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise IncidentError(
             f"{path} is no incident file or is damaged ({error}); copy or capture it again"
         ) from error

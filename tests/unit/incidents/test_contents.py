@@ -147,6 +147,17 @@ def test_another_version_or_another_kind_of_file_is_refused(sealed: Path, tmp_pa
         open_incident(tmp_path / "nothing")
 
 
+def test_a_byte_that_turned_anywhere_in_the_file_is_refused(sealed: Path, tmp_path: Path) -> None:
+    """Not by a person who packs it again: the archive itself, in its data or its own tables."""
+    whole, path = sealed.read_bytes(), tmp_path / "turned.incident"
+    for place in range(0, len(whole), max(1, len(whole) // 300)):
+        path.write_bytes(whole[:place] + bytes((whole[place] ^ 0x5A,)) + whole[place + 1 :])
+        try:
+            assert open_incident(path).seal == open_incident(sealed).seal
+        except IncidentError as error:
+            assert str(path) in str(error)
+
+
 def test_half_a_file_is_refused(sealed: Path, tmp_path: Path) -> None:
     half = tmp_path / "half"
     half.write_bytes(sealed.read_bytes()[: sealed.stat().st_size // 2])
