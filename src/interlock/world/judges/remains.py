@@ -13,7 +13,7 @@ from interlock.world.scene import Scene
 
 # How long an entry may rest under a verb that cancels entries, counted only while an engine runs
 # and the venue can be reached.
-RESTING_NS = 45 * SECOND
+RESTING_NS = 20 * SECOND
 LOOK_NS = 1 * SECOND
 
 
