@@ -209,11 +209,7 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
     state.open[row.client_order_id] = order
     if not row.spec.reduce_only:
         order.is_counted = True
-        if row.spec.side > 0:
-            slot.open_buy += row.spec.quantity
-        else:
-            slot.open_sell += row.spec.quantity
-        slot.changed()
+        _count(slot, row.spec.side, row.spec.quantity)
     owner.strategy._next_ref = max(owner.strategy._next_ref, ref + 1)
     return True
 
@@ -221,17 +217,23 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
 def _as_sent(slot: InstrumentSlot, order: Order, sent: OrderSpec) -> None:
     """Bring a replayed order to what was written before it left."""
     # What shrinks its strategy's position may have left without the venue's own mark for it.
-    spec = msgspec.structs.replace(sent, reduce_only=order.spec.reduce_only or sent.reduce_only)
-    if spec == order.spec or spec.instrument != order.spec.instrument:
+    same = msgspec.structs.replace(order.spec, reduce_only=sent.reduce_only)
+    if same == sent or sent.instrument != order.spec.instrument:
         return
-    before, order.spec = order.spec, spec
+    # Another decision under its number: the replay had heard less than was heard then.
     if order.is_counted:
-        for side, quantity in ((before.side, -before.quantity), (spec.side, spec.quantity)):
-            if side > 0:
-                slot.open_buy += quantity
-            else:
-                slot.open_sell += quantity
-        slot.changed()
+        _count(slot, order.spec.side, -order.spec.quantity)
+    order.spec, order.is_counted = sent, not sent.reduce_only
+    if order.is_counted:
+        _count(slot, sent.side, sent.quantity)
+
+
+def _count(slot: InstrumentSlot, side: int, quantity: int) -> None:
+    if side > 0:
+        slot.open_buy += quantity
+    else:
+        slot.open_sell += quantity
+    slot.changed()
 
 
 _WITH_REASON: dict[Change, Callable[[int, str, str], Report]] = {

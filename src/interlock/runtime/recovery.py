@@ -22,6 +22,7 @@ from interlock.model.instrument import Instrument
 from interlock.model.order import TRANSITIONS
 from interlock.model.rows import (
     AnyRow,
+    FactRow,
     InstrumentRow,
     IntentRow,
     LeaseEvent,
@@ -35,7 +36,7 @@ from interlock.runtime.breaker import BreakerRule
 from interlock.runtime.budget import Rate
 from interlock.runtime.closing import fold
 from interlock.runtime.desk import enter_epoch, take_event
-from interlock.runtime.ids import parse
+from interlock.runtime.ids import parse, strategy_number
 from interlock.runtime.settings import Settings
 from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
@@ -164,6 +165,8 @@ def _merge(
 
 
 def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
+    if isinstance(row, TransitionRow | FactRow):
+        _count_on(found.state, row.key)
     if isinstance(row, TransitionRow):
         # The kernel took the report first, and the row tells of it.
         _report(found, row)
@@ -183,6 +186,16 @@ def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
             enter_epoch(found.state, setup.settings.tag, row.epoch)
         return
     _report(found, row)
+
+
+def _count_on(state: State, client_order_id: str) -> None:
+    """Let no number be given out again whose decision is lost with the tape, and its end not."""
+    part = parse(client_order_id)
+    if part is None or client_order_id in state.open or client_order_id in state.closed:
+        return
+    for name, owner in state.strategies.items():
+        if strategy_number(name) == part.strategy and client_order_id.startswith(owner.prefix):
+            owner.strategy._next_ref = max(owner.strategy._next_ref, part.ref + 1)
 
 
 def _hold(state: State, instrument: Instrument) -> None:

@@ -138,10 +138,22 @@ def test_what_left_without_the_venues_mark_for_an_exit_stays_an_exit() -> None:
     desk.facts()
     (effect,) = desk.wants(Place(2, OrderSpec(BTC, -1, 1_000, reduce_only=True)))
     name = effect.client_order_id
-    plain = OrderSpec(BTC, -1, 400)
+    plain = OrderSpec(BTC, -1, 1_000)
     assert not adopt_intent(desk.state, _intent(plain, name), 2)
     assert desk.order(name).spec == msgspec.structs.replace(plain, reduce_only=True)
     assert desk.state.instruments[BTC].open_sell == 0
+
+
+def test_another_decision_under_a_number_is_what_the_ledger_says_and_counts() -> None:
+    desk = Desk()
+    desk.wants(buy(1_000))
+    desk.fill(1_000, 1)
+    desk.facts()
+    (effect,) = desk.wants(Place(2, OrderSpec(BTC, -1, 1_000, reduce_only=True)))
+    sent = OrderSpec(BTC, -1, 400, OrderType.LIMIT, 11_000)
+    assert not adopt_intent(desk.state, _intent(sent, effect.client_order_id), 2)
+    assert desk.order(effect.client_order_id).spec == sent
+    assert desk.state.instruments[BTC].open_sell == 400
 
 
 def test_an_intent_without_its_order_is_put_into_the_state() -> None:
