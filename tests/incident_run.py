@@ -71,13 +71,26 @@ class _Forgiving(Truth):
         super().told([fact for fact in facts if getattr(fact, "name", "") != "STRATEGY_FAILED"])
 
 
+class _Keeping(World):
+    """Keeps every snapshot, so that one is older than any window."""
+
+    def __post_init__(self) -> None:
+        self.every: list[tuple[int, bytes]] = []
+        super().__post_init__()
+
+    def keep(self) -> None:
+        super().keep()
+        if self.kept is not None:
+            self.every.append(self.kept)
+
+
 def play(folder: Path, seed: int = 3, *, source: str = SOURCE, snapshots: float = 0.03) -> World:
     """Trade the strategy of ``source`` in a world without faults and keep it in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "dips.py"
     file.write_text(source, encoding="utf-8")
     kind = load_strategy(str(file)).kind
-    world = World(seed, faults=NONE, strategy=kind, snapshots=snapshots)
+    world = _Keeping(seed, faults=NONE, strategy=kind, snapshots=snapshots)
     world.truth = _Forgiving(world.venue)
     world.run()
     keep(world, folder)
@@ -95,7 +108,12 @@ def keep(world: World, folder: Path) -> None:
         ledger.append([stored.row for stored in world.rows])
         ledger.commit()
         if world.kept is not None:
-            FolderSnapshots(folder / "snapshots", anchor=ledger.digest_at).save(*world.kept)
+            every = world.every if isinstance(world, _Keeping) else [world.kept]
+            kept = FolderSnapshots(
+                folder / "snapshots", keep=len(every) + 2, anchor=ledger.digest_at
+            )
+            for seq, state in every:
+                kept.save(seq, state)
     tape = FolderTape(folder / "tape", clock=_Clock(), extra=EXTRA_INPUTS)
     for seq, event in world.tape:
         tape.write(seq, event)

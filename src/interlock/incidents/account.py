@@ -15,11 +15,19 @@ from interlock.kernel.state import Order
 from interlock.model.effects import AmendOrder, CancelOrder, Effect, SetTimer, SubmitOrder
 from interlock.model.events import CancelRejected, OrderRejected, Report, UpdateRejected
 from interlock.model.order import LIMIT_TYPES, TRANSITIONS, Change, OrderSpec, OrderStatus
-from interlock.model.rows import AnyRow, IntentRow, LeaseEvent, LeaseRow, TransitionRow
+from interlock.model.rows import (
+    AnyRow,
+    FactRow,
+    InstrumentRow,
+    IntentRow,
+    LeaseEvent,
+    LeaseRow,
+    TransitionRow,
+)
 from interlock.runtime.closing import fold
 from interlock.runtime.desk import enter_epoch, take_event
 from interlock.runtime.ids import parse
-from interlock.runtime.recovery import Recovered
+from interlock.runtime.recovery import Recovered, count_on, hold
 from interlock.runtime.settings import Settings
 
 # Own references jump so far ahead of the record's that no id is drawn twice.
@@ -47,6 +55,8 @@ class Account:
         self.asked: dict[str, Decision] = {}
         self._settings = settings
         self._is_apart = False
+        for instrument in self.books.rules.values():
+            hold(self.state, instrument)
 
     # Taking in.
     def step(self, event: Any) -> None:
@@ -66,6 +76,8 @@ class Account:
     def take(self, seq: int, row: AnyRow) -> None:
         """Take a row in as recovery does; an intent that nobody bound is adopted."""
         state, books = self.state, self.books
+        if isinstance(row, TransitionRow | FactRow) and not self._is_apart:
+            count_on(state, row.key)
         if isinstance(row, TransitionRow):
             self._hear(row)
             fold(state, books, row, self._settings)
@@ -74,7 +86,9 @@ class Account:
             self._adopt(row)
         else:
             fold(state, books, row, self._settings)
-            if not isinstance(row, LeaseRow):
+            if isinstance(row, InstrumentRow):
+                hold(state, row.instrument)
+            elif not isinstance(row, LeaseRow):
                 self._hear(row)
             elif row.event is LeaseEvent.ACQUIRED:
                 enter_epoch(state, self._settings.tag, row.epoch)

@@ -127,12 +127,12 @@ def recover(
         snapshot.load(found.state, data.kernel)
         found.books, found.seq = data.books, data.seq
         for instrument in found.books.rules.values():
-            _hold(found.state, instrument)
+            hold(found.state, instrument)
         enter_epoch(found.state, setup.settings.tag, max(1, found.books.epoch))
     market = (entry for entry in tape if entry[0] >= found.seq and not _is_marker(entry[1]))
     _merge(found, setup, rows, market)
     for instrument in setup.instruments:
-        _hold(found.state, instrument)
+        hold(found.state, instrument)
     found.state.facts.clear()
     found.state.effects.clear()
     return found
@@ -166,7 +166,7 @@ def _merge(
 
 def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
     if isinstance(row, TransitionRow | FactRow):
-        _count_on(found.state, row.key)
+        count_on(found.state, row.key)
     if isinstance(row, TransitionRow):
         # The kernel took the report first, and the row tells of it.
         _report(found, row)
@@ -179,7 +179,7 @@ def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
             found.adopted += 1
         return
     if isinstance(row, InstrumentRow):
-        _hold(found.state, row.instrument)
+        hold(found.state, row.instrument)
         return
     if isinstance(row, LeaseRow):
         if row.event is LeaseEvent.ACQUIRED:
@@ -188,7 +188,7 @@ def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
     _report(found, row)
 
 
-def _count_on(state: State, client_order_id: str) -> None:
+def count_on(state: State, client_order_id: str) -> None:
     """Let no number be given out again whose decision is lost with the tape, and its end not."""
     part = parse(client_order_id)
     if part is None or client_order_id in state.open or client_order_id in state.closed:
@@ -198,7 +198,7 @@ def _count_on(state: State, client_order_id: str) -> None:
             owner.strategy._next_ref = max(owner.strategy._next_ref, part.ref + 1)
 
 
-def _hold(state: State, instrument: Instrument) -> None:
+def hold(state: State, instrument: Instrument) -> None:
     """Let the rules of an instrument hold from here on: what was decided is decided by its own."""
     slot = state.instruments.get(instrument.id)
     if slot is not None:
