@@ -101,6 +101,11 @@ class Process:
         """Its clock is put right."""
         self.skew_ns = self.drift_ppm = 0
 
+    def drift(self, ppm: int) -> None:
+        """From now on its clock runs fast, or slow."""
+        self.skew_ns = self.now_ns() - self.around.timeline.ts
+        self.drift_ppm, self._ts_drift = ppm, self.around.timeline.ts
+
     # Life and death.
     def start(self) -> None:
         """The start path: lease, ledger, venue, recovery, loop."""

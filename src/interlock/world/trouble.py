@@ -236,7 +236,7 @@ class OnDiskAndClock(Family):
         self._matters("clock_step")
 
     def clock_drift(self) -> None:
-        self._scene.first.drift_ppm = self._dice.between("clock_drift", -500, 500)
+        self._scene.first.drift(self._dice.between("clock_drift", -500, 500))
         self._matters("clock_drift")
 
 
@@ -272,6 +272,8 @@ class Trouble:
             return
         family = next(item for item in self._families if hasattr(item, name))
         getattr(family, name)()
+        # What it did at the venue is told at once, and not at the next request.
+        self._scene.exchange.server.advance(self._scene.timeline.ts)
         self._scene.network.turn()
 
 
