@@ -136,9 +136,7 @@ class LiveTarget(Aiming):
     def _is_far(self, bar: Bar) -> bool:
         """Whether a bar opens after a hole that empties the window."""
         window = self.window
-        return bool(
-            window.count and (bar.ts_open - window.last_ts) // self.step_ns - 1 > HOLE_MOST
-        )
+        return bool(window.count and (bar.ts_open - window.last_ts) // self.step_ns - 1 > HOLE_MOST)
 
     def _first_ready(self, instrument: Instrument) -> int:
         """How many of the window's bars it took until all features were there; 0 when too few."""

@@ -71,7 +71,7 @@ def read(path: Path) -> list[Line]:
 def table(lines: Iterable[Line]) -> str:
     """The log as a table of Markdown."""
     rows = [
-        "| date | commit | seeds | minutes | clean | hours | faults | hours per core hour | found |",
+        "| date | commit | seeds | minutes | clean | hours | faults | hours / core hour | found |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for line in lines:

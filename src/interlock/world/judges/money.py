@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from interlock.model.rows import AdjustmentRow, AnyRow, EventRow, FillRow, PaymentRow
-from interlock.sim.venue.values import Fill
+from interlock.sim.venue.values import Fill, OrderEvent
 from interlock.world.exchange import ACCOUNT, CASH
 from interlock.world.judging import Judge
 from interlock.world.process import Process
@@ -29,11 +31,14 @@ class Money(Judge):
         self._fudged = 0
         self._unexplained: dict[str, int] = {}
         self._paid: dict[str, PaymentRow] = {}
+        self._traded = 0
+        self._held: dict[str, int] = {}
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """Every row about money as it becomes durable."""
         if isinstance(row, FillRow):
             self._fill(row)
+            self._changed_hands()
         elif isinstance(row, PaymentRow):
             self._payment(row)
         elif isinstance(row, AdjustmentRow):
@@ -106,6 +111,28 @@ class Money(Judge):
             self.demand("I11", ours == theirs, f"{name}: the rows hold {ours}, the venue {theirs}")
             rest = self._unexplained.get(name, 0)
             self.demand("I11", not rest, f"{name}: {rest} units are in the books as unexplained")
+
+    def saw(self, event: Any) -> None:
+        """What changes hands at each execution, counted without any position of anybody's."""
+        if not isinstance(event, OrderEvent) or event.fill is None:
+            return
+        fill = event.fill
+        if fill.account != ACCOUNT:
+            return
+        side = 1 if fill.side > 0 else -1
+        self._traded -= side * fill.notional + fill.fee
+        held = self._held.get(fill.symbol, 0) + side * fill.quantity
+        self._held[fill.symbol] = held
+
+    def _changed_hands(self) -> None:
+        """While we are flat, what was paid and received is all that the wallet may differ by."""
+        if any(self._held.values()):
+            return
+        payments = self.scene.exchange.core.state.owner(ACCOUNT).payments
+        others = sum(p.amount for p in payments if p.kind not in ("realized", "commission"))
+        wallet, wanted = self.scene.exchange.wallet, CASH + self._traded + others
+        text = f"flat, the venue's wallet is {wallet}; what changed hands comes to {wanted}"
+        self.demand("I12", wallet == wanted, text)
 
     def _cash(self) -> None:
         wallet = self.scene.exchange.wallet
