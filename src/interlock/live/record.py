@@ -8,6 +8,8 @@ from interlock.live.driver import Driver
 from interlock.runtime.values import Notice
 
 SAMPLES_MOST = 4_000
+# With many instruments fewer samples are kept: what they hold is what takes the memory.
+HELD_MOST = 40_000
 NOTICES_MOST = 4_000
 # Told for every order of a healthy run; the tables have them already.
 _ORDINARY = frozenset(
@@ -62,6 +64,6 @@ class Record:
             for name, slot in state.instruments.items()
         )
         self.samples.append(Sample(driver.doors.clock.now_ns(), state.equity(), held))
-        if len(self.samples) > SAMPLES_MOST:
+        if len(self.samples) > min(SAMPLES_MOST, HELD_MOST // max(1, len(held))):
             del self.samples[1::2]
             self._stride *= 2
