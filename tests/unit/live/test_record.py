@@ -1,4 +1,4 @@
-"""What a session records of its course stays small, however long it lasts and whatever it trades."""
+"""What a session records of its course stays small, however long it lasts."""
 
 from __future__ import annotations
 
