@@ -40,7 +40,7 @@ class Judge:
         if ts < max(network.cut_until, network.nameless_until, network.closed_until):
             return False
         engine = process.loop.engine
-        return engine.startup.is_trading and ts >= engine.asks.budget.ts_silent
+        return engine.startup.is_trading and process.now_ns() >= engine.asks.budget.ts_silent
 
     def saw(self, event: Any) -> None:
         """The venue did something with an account or a symbol's rules; the record has it."""

@@ -9,6 +9,7 @@ from interlock.runtime.stops import CANCEL_ENTRIES
 from interlock.world.judging import Judge
 from interlock.world.network import SECOND
 from interlock.world.process import Process
+from interlock.world.record import EXITS
 from interlock.world.scene import Scene
 
 # How long an entry may rest under a verb that cancels entries, counted only while an engine runs
@@ -39,7 +40,7 @@ class Halts(Judge):
 
     def _look(self) -> None:
         self._rested = {name: self._rested.get(name, 0) for name in self._entries()}
-        if self.may_act():
+        if self.may_act() and not self._is_set_back():
             for name in self._rested:
                 self._rested[name] += LOOK_NS
                 is_gone_soon = self._rested[name] <= RESTING_NS
@@ -50,13 +51,20 @@ class Halts(Judge):
         else:
             self._is_looking = False
 
+    def _is_set_back(self) -> bool:
+        """Whether a clock was set back: an engine waits until its time has come again."""
+        process = self.scene.running
+        loop = process.loop if process is not None else None
+        return loop is None or process is None or loop.engine.desk.ts > process.now_ns()
+
     def _entries(self) -> list[str]:
         """Orders of ours at the venue that a verb which holds now should have canceled."""
         found = []
         for order in self.scene.exchange.open_orders():
             name = self.record.name_of_order(order)
             known = self.record.orders.get(name)
-            if known is None or order.reduce_only:
+            if known is None or order.reduce_only or known.intent.spec.tag in EXITS:
+                # A stop may stand without the venue's mark where the net position is another one.
                 continue
             scopes = ("", order.symbol, known.intent.strategy)
             if any(self._states.get(scope, "") in CANCEL_ENTRIES for scope in scopes):
