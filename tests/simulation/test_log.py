@@ -1,0 +1,61 @@
+"""The log of sweeps: what is written is read, and only sweeps of the present order path count."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from interlock.simulation.log import append, commit_of, line_of, read, since_change, table
+from interlock.simulation.sweep import Summary
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+def _summary(first: int, clean: int) -> Summary:
+    return Summary(
+        first=first, minutes=30, seeds=10, clean=clean, simulated_ns=5 * 3_600 * 10**9, cpu_s=4.0
+    )
+
+
+def _git(folder: Path, *words: str) -> None:
+    name = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *name, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_line_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    lines = [line_of(_summary(n, 9), commit="abc", date="2026-01-01 00:00 UTC") for n in (1, 11)]
+    for line in lines:
+        append(path, line)
+    assert read(path) == lines
+    assert "| 11 to 20 | 30 | 9 of 10 | 5 | 0 | 4,500 |" in table(lines)
+
+
+@needs_git
+def test_a_change_of_the_order_path_begins_the_count_anew(tmp_path: Path) -> None:
+    kernel, below = tmp_path / "src/interlock/kernel", tmp_path / "src/interlock/cli"
+    kernel.mkdir(parents=True)
+    below.mkdir()
+    (kernel / "engine.py").write_text("one")
+    _git(tmp_path, "init", "-q")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-q", "-m", "one")
+    first = commit_of(below)
+    lines = [line_of(_summary(1, 9), commit=first, date="")]
+    (tmp_path / "README").write_text("words")
+    assert commit_of(below) == first
+    assert since_change(below, lines) == 9
+    (kernel / "engine.py").write_text("two")
+    assert commit_of(below) == f"{first}+"
+    assert since_change(below, lines) == 0
+    _git(tmp_path, "commit", "-qam", "two")
+    lines.append(line_of(_summary(11, 10), commit=commit_of(below), date=""))
+    assert since_change(below, lines) == 10
+
+
+@needs_git
+def test_outside_of_a_checkout_there_is_no_commit(tmp_path: Path) -> None:
+    assert commit_of(tmp_path) == ""
