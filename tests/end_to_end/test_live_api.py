@@ -109,9 +109,13 @@ async def stop_after_fills(
     engine: LiveTradingEngine, fills: int, running: asyncio.Future[Any]
 ) -> None:
     while not running.done():
-        if engine.session.started is not None and len(engine.session.watcher.fills) >= fills:
-            await engine.shutdown("enough was seen")
-            return
+        started = engine.session.started
+        if started is not None:
+            # A shadow that decides otherwise halts the live side: then no more fills come.
+            is_halted = started.driver.engine.verbs.state() == "halted"
+            if is_halted or len(engine.session.watcher.fills) >= fills:
+                await engine.shutdown("enough was seen")
+                return
         await asyncio.wait([running], timeout=0.05)
 
 
