@@ -10,24 +10,19 @@ from typing import Any
 import msgspec
 
 from interlock.incidents.decisions import Decision, Kind, of_fact
-from interlock.kernel.restore import adopt_intent, event_of
+from interlock.kernel.restore import adopt_intent
 from interlock.kernel.state import Order
 from interlock.model.effects import AmendOrder, CancelOrder, Effect, SetTimer, SubmitOrder
-from interlock.model.events import CancelRejected, OrderRejected, Report, UpdateRejected
+from interlock.model.events import CancelRejected, OrderRejected, UpdateRejected
 from interlock.model.order import LIMIT_TYPES, TRANSITIONS, Change, OrderSpec, OrderStatus
 from interlock.model.rows import (
     AnyRow,
-    FactRow,
-    InstrumentRow,
     IntentRow,
-    LeaseEvent,
-    LeaseRow,
-    TransitionRow,
 )
-from interlock.runtime.closing import fold
-from interlock.runtime.desk import enter_epoch, take_event
+from interlock.runtime.desk import take_event
+from interlock.runtime.folding import Folding
 from interlock.runtime.ids import parse
-from interlock.runtime.recovery import Recovered, count_on, hold
+from interlock.runtime.recovery import Recovered
 from interlock.runtime.settings import Settings
 
 # Own references jump so far ahead of the record's that no id is drawn twice.
@@ -43,20 +38,16 @@ class Wish(msgspec.Struct):
     amendment: AmendOrder | None = None
 
 
-class Account:
+class Account(Folding):
     """State and books at a row of the record. ``wishes`` collects what is wanted, in order."""
 
     def __init__(self, found: Recovered, settings: Settings) -> None:
-        self.state = found.state
-        self.books = found.books
+        super().__init__(found.state, found.books, settings)
         self.seq = found.seq
         self.wishes: list[Wish] = []
         # Cancels that were asked for and have not left, by client order id.
         self.asked: dict[str, Decision] = {}
-        self._settings = settings
         self._is_apart = False
-        for instrument in self.books.rules.values():
-            hold(self.state, instrument)
 
     # Taking in.
     def step(self, event: Any) -> None:
@@ -74,52 +65,31 @@ class Account:
             self._want(effect)
 
     def take(self, seq: int, row: AnyRow) -> None:
-        """Take a row in as recovery does; an intent that nobody bound is adopted."""
-        state, books = self.state, self.books
-        if isinstance(row, TransitionRow | FactRow) and not self._is_apart:
-            count_on(state, row.key)
-        if isinstance(row, TransitionRow):
-            self._hear(row)
-            fold(state, books, row, self._settings)
-        elif isinstance(row, IntentRow):
-            fold(state, books, row, self._settings)
-            self._adopt(row)
-        else:
-            fold(state, books, row, self._settings)
-            if isinstance(row, InstrumentRow):
-                hold(state, row.instrument)
-            elif not isinstance(row, LeaseRow):
-                self._hear(row)
-            elif row.event is LeaseEvent.ACQUIRED:
-                enter_epoch(state, self._settings.tag, row.epoch)
+        """Take the row of a sequence in."""
+        self.fold(row)
         self.seq = seq
 
-    def _hear(self, row: AnyRow) -> None:
-        event = event_of(row, self.state.instruments)
-        if event is not None and (not isinstance(event, Report) or self._is_taken(event)):
-            self.step(event)
+    def count_on(self, client_order_id: str) -> None:
+        """The record's numbers are the replay's only until they part."""
+        if not self._is_apart:
+            super().count_on(client_order_id)
 
-    def _is_taken(self, event: Report) -> bool:
-        order = self.state.open.get(event.client_order_id)
-        if order is None:
-            return event.client_order_id in self.state.closed
-        return event.change in TRANSITIONS[order.status]
-
-    def _adopt(self, row: IntentRow) -> None:
+    def adopt(self, row: IntentRow) -> bool:
+        """Adopt an intent that nobody bound."""
         part, owner = parse(row.client_order_id), self.state.strategies.get(row.strategy)
         if part is None or owner is None:
-            return
+            return False
         ref = part.ref
         if self._is_apart and row.client_order_id not in self.state.open:
             # A reference of the record may mean another order of the replay.
             self.state.closed.pop(row.client_order_id, None)
             ref = owner.strategy._next_ref
-        adopt_intent(self.state, row, ref)
+        return adopt_intent(self.state, row, ref)
 
     # What is wanted.
     def _want(self, effect: Effect) -> None:
         if isinstance(effect, SetTimer):
-            self.books.timers.setdefault(effect.strategy, {})[effect.name] = effect.ts_due
+            self.set_timer(effect)
             return
         name = effect.client_order_id
         order = self.state.open.get(name)

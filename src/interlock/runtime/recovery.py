@@ -14,29 +14,14 @@ import msgspec
 
 from interlock.kernel import snapshot
 from interlock.kernel.external import bucket
-from interlock.kernel.restore import adopt_intent, event_of
 from interlock.kernel.state import Limits, State
-from interlock.model.effects import SetTimer
-from interlock.model.events import Report
 from interlock.model.instrument import Instrument
-from interlock.model.order import TRANSITIONS
-from interlock.model.rows import (
-    AnyRow,
-    FactRow,
-    InstrumentRow,
-    IntentRow,
-    LeaseEvent,
-    LeaseRow,
-    StoredRow,
-    TransitionRow,
-    decode_row,
-)
+from interlock.model.rows import IntentRow, StoredRow, decode_row
 from interlock.runtime.books import Books
 from interlock.runtime.breaker import BreakerRule
 from interlock.runtime.budget import Rate
-from interlock.runtime.closing import fold
-from interlock.runtime.desk import enter_epoch, take_event
-from interlock.runtime.ids import parse, strategy_number
+from interlock.runtime.desk import enter_epoch
+from interlock.runtime.folding import Folding
 from interlock.runtime.settings import Settings
 from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
@@ -126,13 +111,12 @@ def recover(
             raise snapshot.SnapshotError(f"the snapshot cannot be read: {text}")
         snapshot.load(found.state, data.kernel)
         found.books, found.seq = data.books, data.seq
-        for instrument in found.books.rules.values():
-            hold(found.state, instrument)
         enter_epoch(found.state, setup.settings.tag, max(1, found.books.epoch))
     market = (entry for entry in tape if entry[0] >= found.seq and not _is_marker(entry[1]))
-    _merge(found, setup, rows, market)
+    folding = _Counting(found, setup)
+    _merge(found, folding, rows, market)
     for instrument in setup.instruments:
-        hold(found.state, instrument)
+        folding.hold(instrument)
     found.state.facts.clear()
     found.state.effects.clear()
     return found
@@ -143,88 +127,39 @@ def _is_marker(event: Any) -> bool:
     return type(event) is LeaseChanged
 
 
+class _Counting(Folding):
+    """Counts what was adopted."""
+
+    def __init__(self, found: Recovered, setup: Setup) -> None:
+        super().__init__(found.state, found.books, setup.settings)
+        self._found = found
+
+    def adopt(self, row: IntentRow) -> bool:
+        """Bind an intent to its order."""
+        is_adopted = super().adopt(row)
+        self._found.adopted += is_adopted
+        return is_adopted
+
+
 def _merge(
-    found: Recovered, setup: Setup, rows: Iterable[StoredRow], market: Iterator[tuple[int, Any]]
+    found: Recovered,
+    folding: Folding,
+    rows: Iterable[StoredRow],
+    market: Iterator[tuple[int, Any]],
 ) -> None:
     entry = next(market, None)
     for stored in rows:
         if stored.seq <= found.seq:
             continue
         while entry is not None and entry[0] < stored.seq:
-            _step(found, entry[1])
+            folding.step(entry[1])
             found.market += 1
             entry = next(market, None)
-        _fold(found, setup, decode_row(stored.row))
+        folding.fold(decode_row(stored.row))
         found.seq = stored.seq
         found.rows += 1
     # What came after a row that never became durable did not happen.
     while entry is not None and entry[0] <= found.seq:
-        _step(found, entry[1])
+        folding.step(entry[1])
         found.market += 1
         entry = next(market, None)
-
-
-def _fold(found: Recovered, setup: Setup, row: AnyRow) -> None:
-    if isinstance(row, TransitionRow | FactRow):
-        count_on(found.state, row.key)
-    if isinstance(row, TransitionRow):
-        # The kernel took the report first, and the row tells of it.
-        _report(found, row)
-        fold(found.state, found.books, row, setup.settings)
-        return
-    fold(found.state, found.books, row, setup.settings)
-    if isinstance(row, IntentRow):
-        part = parse(row.client_order_id)
-        if part is not None and adopt_intent(found.state, row, part.ref):
-            found.adopted += 1
-        return
-    if isinstance(row, InstrumentRow):
-        hold(found.state, row.instrument)
-        return
-    if isinstance(row, LeaseRow):
-        if row.event is LeaseEvent.ACQUIRED:
-            enter_epoch(found.state, setup.settings.tag, row.epoch)
-        return
-    _report(found, row)
-
-
-def count_on(state: State, client_order_id: str) -> None:
-    """Let no number be given out again whose decision is lost with the tape, and its end not."""
-    part = parse(client_order_id)
-    if part is None or client_order_id in state.open or client_order_id in state.closed:
-        return
-    for name, owner in state.strategies.items():
-        if strategy_number(name) == part.strategy and client_order_id.startswith(owner.prefix):
-            owner.strategy._next_ref = max(owner.strategy._next_ref, part.ref + 1)
-
-
-def hold(state: State, instrument: Instrument) -> None:
-    """Let the rules of an instrument hold from here on: what was decided is decided by its own."""
-    slot = state.instruments.get(instrument.id)
-    if slot is not None:
-        slot.instrument = instrument
-        slot.changed()
-
-
-def _report(found: Recovered, row: AnyRow) -> None:
-    event = event_of(row, found.state.instruments)
-    if event is None:
-        return
-    if isinstance(event, Report) and not _is_taken(found.state, event):
-        return
-    _step(found, event)
-
-
-def _is_taken(state: State, event: Report) -> bool:
-    """Whether the kernel would take a report; executions count on orders that are over too."""
-    order = state.open.get(event.client_order_id)
-    if order is None:
-        return event.client_order_id in state.closed
-    return event.change in TRANSITIONS[order.status]
-
-
-def _step(found: Recovered, event: Any) -> None:
-    for effect in take_event(found.state, event, {}):
-        if isinstance(effect, SetTimer):
-            found.books.timers.setdefault(effect.strategy, {})[effect.name] = effect.ts_due
-    found.state.facts.clear()

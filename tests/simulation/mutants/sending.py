@@ -9,7 +9,7 @@ import msgspec
 from interlock.model.effects import SubmitOrder
 from interlock.model.rows import EventRow, IntentRow, RequestRow
 from interlock.model.venue import Answer, PlaceRequest
-from interlock.runtime import recovery, startup
+from interlock.runtime import folding, recovery, startup
 from interlock.runtime.answers import Answers
 from interlock.runtime.asks import Asks
 from interlock.runtime.commits import Commits
@@ -89,6 +89,7 @@ def ids_begin_anew(patch: Patch) -> None:
 
     before = patch.set(startup, "enter_epoch", enter)
     patch.set(recovery, "enter_epoch", enter)
+    patch.set(folding, "enter_epoch", enter)
 
 
 @mutant("R12", "the venue may accept an attempt for a minute, and the proof does not know")
