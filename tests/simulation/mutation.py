@@ -22,10 +22,11 @@ from typing import Any
 import msgspec
 
 from interlock.adapters.system import end_with
+from interlock.runtime.settings import MINUTE
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
 from interlock.world.judges import JUDGES
 from interlock.world.judging import Judge
-from interlock.world.plan import MINUTE, Plan, drawn
+from interlock.world.plan import Plan, drawn
 from interlock.world.scene import Scene
 from interlock.world.truth import Violation
 from interlock.world.world import World

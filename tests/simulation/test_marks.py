@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from interlock.runtime.settings import MINUTE
 from interlock.simulation.page import render
 from interlock.simulation.sweep import Summary
 from interlock.world.marks import ALARMS, MARKS
-from interlock.world.plan import MINUTE, Plan, drawn
+from interlock.world.plan import Plan, drawn
 from interlock.world.world import Verdict, World
 
 STARTS = ("started on an empty ledger", "started from a snapshot", "started from rows alone")

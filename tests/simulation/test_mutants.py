@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from interlock.runtime.settings import MINUTE
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
 from interlock.world.judges import JUDGES
-from interlock.world.plan import MINUTE, drawn
+from interlock.world.plan import drawn
 from interlock.world.world import World
 from tests.simulation.mutants import FAMILIES, MUTANTS, by_name, planted
 from tests.simulation.mutation import is_alone, play

@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from interlock.cli import main
+from interlock.runtime.settings import MINUTE
 from interlock.simulation import play, sweep
 from interlock.simulation.log import line_of, read
 from interlock.simulation.page import render
 from interlock.simulation.sweep import TWICE, Summary
-from interlock.world.plan import MINUTE, PlanError, drawn, from_json, to_json, with_rates
+from interlock.world.plan import PlanError, drawn, from_json, to_json, with_rates
 from interlock.world.world import Verdict
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from interlock.runtime.settings import MINUTE
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
 from interlock.world.judges import JUDGES
-from interlock.world.plan import MINUTE, drawn, from_json
+from interlock.world.plan import drawn, from_json
 from interlock.world.world import Verdict, World
 
 SEEDS, SHORT = 200, 2 * MINUTE

@@ -41,12 +41,15 @@ class Dice:
             name: rate for name, rate in plan.rates.items() if BY_NAME[name].unit == RATE
         }
 
-    def strikes_now(self, kind: str) -> bool:
-        """Whether a fault of a rate strikes this occasion."""
+    def hits(self, kind: str) -> bool:
+        """Whether a fault of a rate strikes this occasion, which is one that counts."""
         rate = self._rates.get(kind)
         if rate is None or self.is_calm or not self._chances[kind].happens(rate):
             return False
-        return self.count(kind)
+        has_struck = self.count(kind)
+        if has_struck:
+            self.matters(kind)
+        return has_struck
 
     def times(self, kind: str, start: int) -> list[int]:
         """When a fault of a count strikes in the busy time that begins at ``start``."""

@@ -6,12 +6,12 @@ How fills come about (queue, parts, sweeps) is the exchange's own matching.
 
 from __future__ import annotations
 
+from interlock.runtime.settings import MS
 from interlock.sim.venue import crowd
 from interlock.sim.venue.market import Market
 from interlock.sim.venue.state import VenueState
 from interlock.world.chance import MILLION, Chance
 
-MS = 1_000_000
 _LEVELS = 2
 # The chances of a step that a burst begins and that it ends, in parts of a million.
 _BEGINS, _ENDS = 50_000, 120_000

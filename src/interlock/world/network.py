@@ -12,14 +12,13 @@ from typing import Any
 
 import msgspec
 
+from interlock.runtime.settings import MS, SECOND
 from interlock.sim.binance_server.sessions import Session
 from interlock.wire.http import HttpRequest, HttpResponse
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
 from interlock.world.timeline import Planned, Timeline
 
-MS = 1_000_000
-SECOND = 1_000 * MS
 TIMEOUT_NS = 10 * SECOND
 # The client pings every 10 s and gives a socket up 5 s later.
 PING_NS = 15 * SECOND
@@ -80,12 +79,10 @@ class Network:
         if ts < self.cut_until:
             self.dice.matters("partition")
             return
-        if self.dice.strikes_now("request_lost"):
-            self.dice.matters("request_lost")
+        if self.dice.hits("request_lost"):
             return
         delay = self.dice.between("request_late", 2, 20) * MS
-        if self.dice.strikes_now("request_late"):
-            self.dice.matters("request_late")
+        if self.dice.hits("request_late"):
             delay += self.dice.between("request_late", 100, 10_000) * MS
         line.after(delay, exchange.arrive)
 
@@ -99,32 +96,28 @@ class Network:
             dice.matters("key_refused")
             text = "Invalid API-key, IP, or permissions for action."
             return _error(401, -2015, text), 0
-        trouble = self._trouble(kind)
+        trouble = self._trouble()
         if trouble is not None and not trouble[1]:
             return trouble[0], 0
         response = self._handle(ts, request, kind)
         self.turn()
         if trouble is not None:
             return trouble[0], 0
-        return self._spoil(response, kind)
+        return self._spoil(response)
 
-    def _trouble(self, kind: str) -> tuple[HttpResponse, bool] | None:
+    def _trouble(self) -> tuple[HttpResponse, bool] | None:
         """An answer of the venue's own trouble, and whether it carried the request out."""
         dice = self.dice
-        if dice.strikes_now("unknown_503"):
-            dice.matters("unknown_503")
+        if dice.hits("unknown_503"):
             text = "Unknown error, please check your request or try again later."
             return _error(503, -1000, text), dice.coin("unknown_503")
-        if dice.strikes_now("unknown_1007"):
-            dice.matters("unknown_1007")
+        if dice.hits("unknown_1007"):
             code = -1007 if dice.coin("unknown_1007") else -1006
             text = "Timeout waiting for response from backend server."
             return _error(408, code, text), dice.coin("unknown_1007")
-        if dice.strikes_now("busy_1008"):
-            dice.matters("busy_1008")
+        if dice.hits("busy_1008"):
             return _error(503, -1008, "Service Unavailable."), False
-        if dice.strikes_now("throttled"):
-            dice.matters("throttled")
+        if dice.hits("throttled"):
             seconds = dice.between("throttled", 1, 20)
             status = 429 if dice.between("throttled", 0, 4) else 418
             answer = _error(status, -1003, "Too many requests.")
@@ -136,8 +129,7 @@ class Network:
         dice, venue = self.dice, self.exchange
         if kind != "query":
             return venue.server.handle(ts, request, address=_ADDRESS)
-        if dice.strikes_now("query_lag"):
-            dice.matters("query_lag")
+        if dice.hits("query_lag"):
             venue.lag_ns = dice.between("query_lag", 1, 5_000) * MS
         response = venue.server.handle(ts, request, address=_ADDRESS)
         venue.lag_ns = 0
@@ -146,30 +138,24 @@ class Network:
         kept = self._asked.setdefault(_question(request), [])
         kept[:] = [item for item in kept if item[0] > ts - 5 * SECOND]
         kept.append((ts, response))
-        if len(kept) > 1 and dice.strikes_now("stale_snapshot"):
-            dice.matters("stale_snapshot")
+        if len(kept) > 1 and dice.hits("stale_snapshot"):
             return kept[0][1]
         return response
 
-    def _spoil(self, response: HttpResponse, kind: str) -> tuple[HttpResponse | None, int]:
+    def _spoil(self, response: HttpResponse) -> tuple[HttpResponse | None, int]:
         dice = self.dice
-        if dice.strikes_now("answer_lost"):
-            dice.matters("answer_lost")
+        if dice.hits("answer_lost"):
             return None, 0
         if response.status == 200:
-            if dice.strikes_now("answer_truncated"):
-                dice.matters("answer_truncated")
+            if dice.hits("answer_truncated"):
                 half = response.body[: len(response.body) // 2]
                 return msgspec.structs.replace(response, body=half), 0
-            if dice.strikes_now("answer_empty"):
-                dice.matters("answer_empty")
+            if dice.hits("answer_empty"):
                 body = b"" if dice.coin("answer_empty") else b"{}"
                 return msgspec.structs.replace(response, body=body), 0
-            if dice.strikes_now("answer_html"):
-                dice.matters("answer_html")
+            if dice.hits("answer_html"):
                 return _page((200, 502, 504)[dice.between("answer_html", 0, 2)]), 0
-        if dice.strikes_now("answer_late"):
-            dice.matters("answer_late")
+        if dice.hits("answer_late"):
             return response, dice.between("answer_late", 100, 12_000) * MS
         return response, 0
 
@@ -256,18 +242,15 @@ class Network:
                 # One connection keeps its order, unless something holds a message up.
                 arrives = socket.ts_last = max(arrives, socket.ts_last + 1)
             line.at(arrives + found, self._deliver, socket, spoiled)
-            if not (socket.is_user and not again and dice.strikes_now("message_twice")):
+            if not (socket.is_user and not again and dice.hits("message_twice")):
                 return
-            dice.matters("message_twice")
 
     def _on_market_stream(self, frame: bytes) -> bytes:
         """A frame of public data as it comes; nothing when it is lost."""
         dice = self.dice
-        if dice.strikes_now("quote_lost"):
-            dice.matters("quote_lost")
+        if dice.hits("quote_lost"):
             return b""
-        if b'"bookTicker"' in frame and dice.strikes_now("quote_wrong"):
-            dice.matters("quote_wrong")
+        if b'"bookTicker"' in frame and dice.hits("quote_wrong"):
             return self._distort(frame)
         return frame
 
@@ -297,14 +280,11 @@ class Network:
     def _on_user_stream(self, socket: Socket, again: int) -> int:
         """How late a message of the user stream is; -1 when it is lost."""
         dice = self.dice
-        if dice.strikes_now("odd_message"):
-            dice.matters("odd_message")
+        if dice.hits("odd_message"):
             self.timeline.after(1 * MS, self._deliver, socket, _ODD)
-        if not again and dice.strikes_now("message_lost"):
-            dice.matters("message_lost")
+        if not again and dice.hits("message_lost"):
             return -1
-        if dice.strikes_now("message_late"):
-            dice.matters("message_late")
+        if dice.hits("message_late"):
             return dice.between("message_late", 100, 10_000) * MS
         return 0
 

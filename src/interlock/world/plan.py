@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
+from interlock.runtime.settings import MINUTE, SECOND
 from interlock.world.chance import Chance
 from interlock.world.kinds import BY_NAME, KINDS
 
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
 HALF_HOUR = 30 * MINUTE
 QUIET = 90 * SECOND
 # What the last fault is given to be over in, before the quiet time is measured.

@@ -23,6 +23,7 @@ from interlock.model.venue import (
     TimeQuery,
 )
 from interlock.ports import Clock, Heard
+from interlock.runtime.settings import MS, SECOND
 from interlock.wire.binance import requests, signing
 from interlock.wire.binance.answers import Judge, Reply
 from interlock.wire.binance.conversation import Conversation
@@ -33,7 +34,7 @@ from interlock.wire.binance.streams import MarkSeen, StreamReader, UserStreamEnd
 from interlock.wire.binance.terms import VENUE, Listing, symbol_of
 from interlock.wire.http import HttpRequest
 from interlock.world.exchange import KEY, SECRET
-from interlock.world.network import MS, SECOND, Network, Outcome, Socket
+from interlock.world.network import Network, Outcome, Socket
 
 _BACK_OFF_MS = (100, 250, 500, 1_000, 2_000, 5_000)
 _KEEP_NS = 20 * 60 * SECOND
@@ -93,7 +94,7 @@ class WorldVenue:
         ]
         self._feeds[0].open("/stream", market.encode())
         self._new_listen_key()
-        self._later(_KEEP_NS, self._keep_listen_key)
+        self.later(_KEEP_NS, self._keep_listen_key)
         self._calls.keep_measuring()
 
     async def connect(self, heard: Heard) -> None:
@@ -180,7 +181,7 @@ class WorldVenue:
 
         draft = requests.listen_key("PUT")
         self._network.call(self._calls.sign(draft, 0), "session", came)
-        self._later(_KEEP_NS, self._keep_listen_key)
+        self.later(_KEEP_NS, self._keep_listen_key)
 
     def again(self, feed: _Feed) -> None:
         """Open a feed's socket again."""
@@ -190,13 +191,6 @@ class WorldVenue:
             self._new_listen_key()
         else:
             feed.open(feed.path, feed.query)
-
-    def _later(self, delay_ns: int, act: Callable[[], None]) -> None:
-        def due() -> None:
-            if not self._is_dead:
-                act()
-
-        self._network.timeline.after(delay_ns, due)
 
     # What the feeds need.
     def connect_socket(self, path: str, query: bytes, *, is_user: bool) -> Socket | None:
@@ -217,7 +211,12 @@ class WorldVenue:
 
     def later(self, delay_ns: int, act: Callable[[], None]) -> None:
         """Do something later unless the process is gone by then."""
-        self._later(delay_ns, act)
+
+        def due() -> None:
+            if not self._is_dead:
+                act()
+
+        self._network.timeline.after(delay_ns, due)
 
     def now(self) -> int:
         """The process's own time."""

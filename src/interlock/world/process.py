@@ -19,11 +19,12 @@ from interlock.runtime.commits import Doors, Places
 from interlock.runtime.engine import Engine
 from interlock.runtime.loop import Loop
 from interlock.runtime.recovery import Recovered, Setup, recover
+from interlock.runtime.settings import MS, SECOND
 from interlock.runtime.upkeep import LEASE_TTL_NS
 from interlock.runtime.values import Outputs
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
-from interlock.world.network import MS, SECOND, Network
+from interlock.world.network import Network
 from interlock.world.port import WorldVenue
 from interlock.world.storage import Files, WorldLeases, WorldLedger, WorldSnapshots, WorldTape
 from interlock.world.timeline import Planned, Timeline
@@ -175,8 +176,7 @@ class Process:
         life.venue = venue
         venue.open(lambda event: self.turn(loop.hear, event))
         loop.begin()
-        if around.dice.strikes_now("kill_in_recovery"):
-            around.dice.matters("kill_in_recovery")
+        if around.dice.hits("kill_in_recovery"):
             delay = around.dice.between("kill_in_recovery", 1, 1_500) * MS
             around.timeline.after(delay, life.kill, "killed in recovery")
 
@@ -298,8 +298,7 @@ class _Life:
         loop = process.loop
         if loop is not None and isinstance(loop.doors.tape, WorldTape):
             dice, lost = process.around.dice, 0
-            if dice.strikes_now("tape_torn"):
-                dice.matters("tape_torn")
+            if dice.hits("tape_torn"):
                 lost = dice.between("tape_torn", 1, 1_000) * MS
             loop.doors.tape.crash(lost)
         self._end(why)
@@ -373,13 +372,11 @@ class _WorldDisk:
         dice = self._life.process.around.dice
         took = dice.between("slow_commit", 200, 4_000) * 1_000
         if self._ledger is not None:
-            if dice.strikes_now("kill_at_write"):
-                dice.matters("kill_at_write")
+            if dice.hits("kill_at_write"):
                 at = dice.between("kill_at_write", 0, took)
                 timeline = self._life.process.around.timeline
                 timeline.after(at, self._life.kill, "killed at a write")
-            if dice.strikes_now("slow_commit"):
-                dice.matters("slow_commit")
+            if dice.hits("slow_commit"):
                 took = dice.between("slow_commit", 50, 4_000) * MS
         self._life.process.around.timeline.after(took, self._did)
 

@@ -8,12 +8,12 @@ from typing import Any
 from interlock.kernel.state import Limits
 from interlock.runtime.budget import Rate
 from interlock.runtime.recovery import Member, Setup
-from interlock.runtime.settings import Settings
+from interlock.runtime.settings import SECOND, Settings
 from interlock.world.chance import Chance
 from interlock.world.dice import Dice
 from interlock.world.exchange import CASH, CURRENCY, LISTED, MARKS_NS, Exchange
 from interlock.world.kinds import COUNT, KINDS
-from interlock.world.network import SECOND, Network
+from interlock.world.network import Network
 from interlock.world.plan import AFTERMATH, QUIET, Plan
 from interlock.world.process import Process, Surroundings, Watch
 from interlock.world.storage import Files

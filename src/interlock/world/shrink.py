@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from interlock.world.plan import MINUTE, Plan
+from interlock.runtime.settings import MINUTE
+from interlock.world.plan import Plan
 from interlock.world.world import Verdict
 
 Play = Callable[[Plan], Verdict]

@@ -17,8 +17,6 @@ from interlock.ports import Lease, LedgerFault, LedgerFull, StaleLease
 from interlock.world.dice import Dice
 from interlock.world.timeline import Timeline
 
-SECOND = 1_000_000_000
-
 
 class Files:
     """What survives every process. ``epochs`` are those that the rows were written under."""
@@ -50,8 +48,7 @@ class Files:
     def newest_snapshot(self, dice: Dice) -> tuple[int, bytes] | None:
         """The newest state that is whole; a damaged one is passed over."""
         kept = list(self.snapshots)
-        if kept and dice.strikes_now("snapshot_damaged"):
-            dice.matters("snapshot_damaged")
+        if kept and dice.hits("snapshot_damaged"):
             seq, state, digest = kept[-1]
             kept[-1] = (seq, state[:-1] + bytes([state[-1] ^ 1]), digest)
         for seq, state, digest in reversed(kept):

@@ -20,10 +20,10 @@ from interlock.model.venue import (
     PlaceRequest,
     PositionsQuery,
 )
+from interlock.runtime.settings import SECOND
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
 
-_SECOND = 1_000_000_000
 # Rows that say in other words what a line of the venue or of the engine says already.
 _QUIET_ROWS = frozenset({"checkpoint", "instrument", "answer", "lease"})
 # What is told at every question and would hide the story, or what a row says with its numbers.
@@ -86,8 +86,8 @@ class Story:
             self._asked = (0, "")
 
     def _line(self, ts: int, text: str) -> None:
-        minutes, rest = divmod(ts, 60 * _SECOND)
-        self._write(f"{minutes:3d}:{rest / _SECOND:06.3f}  {text}")
+        minutes, rest = divmod(ts, 60 * SECOND)
+        self._write(f"{minutes:3d}:{rest / SECOND:06.3f}  {text}")
 
     def _text(self, who: str, kind: str, value: Any) -> str:
         if who == "fault":

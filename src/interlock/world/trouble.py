@@ -11,9 +11,9 @@ import msgspec
 
 from interlock.model.instrument import FixedTick
 from interlock.model.order import OrderType
+from interlock.runtime.settings import MS, SECOND
 from interlock.sim.venue.values import OrderTicket, Refused
 from interlock.world.exchange import ACCOUNT, CURRENCY, MONEY
-from interlock.world.network import MS, SECOND
 from interlock.world.scene import Scene
 
 

@@ -12,7 +12,36 @@ from interlock.world.chance import Chance
 BELL_NS = 4_000_000_000
 
 
-class Restless(Strategy):
+class _Planned(Strategy):
+    """What both have: chance of their own, one instrument, when to stop and when to fail."""
+
+    def __init__(
+        self,
+        seed: int,
+        instrument: Instrument,
+        until: int,
+        pace: int,
+        fails: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.chance = Chance(seed, f"{type(self).__name__.lower()} {instrument.id}")
+        self.fails = list(fails)
+        self.instrument = instrument
+        self.until = until
+        # A million: acts on every quote.
+        self.pace = pace
+
+    def hears(self, quote: Quote) -> bool:
+        """Whether a quote is one to decide on; raises where the plan wants it to."""
+        if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
+            return False
+        if self.fails and quote.ts_event >= self.fails[0]:
+            self.fails.pop(0)
+            raise ArithmeticError("the plan wants the strategy to fail here")
+        return True
+
+
+class Restless(_Planned):
     """Enters, amends, cancels and leaves; a pure function of the quotes and timers it hears.
 
     In every third plan it also decides by the clock, on the last bid that it has heard.
@@ -28,23 +57,14 @@ class Restless(Strategy):
         pace: int,
         fails: tuple[int, ...] = (),
     ) -> None:
-        super().__init__()
-        self.chance = Chance(seed, f"restless {instrument.id}")
-        self.fails = list(fails)
-        self.instrument = instrument
-        self.until = until
-        # A million: acts on every quote.
-        self.pace = pace
+        super().__init__(seed, instrument, until, pace, fails)
         self.refs: list[int] = []
         self.bid = 0
         self.has_bell = Chance(seed, "bell").below(3) == 0
 
     def on_quote(self, quote: Quote) -> None:
-        if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
+        if not self.hears(quote):
             return
-        if self.fails and quote.ts_event >= self.fails[0]:
-            self.fails.pop(0)
-            raise ArithmeticError("the plan wants the strategy to fail here")
         if self.has_bell and not self.bid:
             self.timer("bell", quote.ts_event + BELL_NS)
         self.bid = quote.bid_units
@@ -96,32 +116,14 @@ class Restless(Strategy):
         self.refs.append(self.place(spec))
 
 
-class Bracketed(Strategy):
+class Bracketed(_Planned):
     """Enters with a stop and a target when it is flat; every position must be protected."""
 
     protection = "required"
 
-    def __init__(
-        self,
-        seed: int,
-        instrument: Instrument,
-        until: int,
-        pace: int,
-        fails: tuple[int, ...] = (),
-    ) -> None:
-        super().__init__()
-        self.chance = Chance(seed, f"bracketed {instrument.id}")
-        self.fails = list(fails)
-        self.instrument = instrument
-        self.until = until
-        self.pace = pace
-
     def on_quote(self, quote: Quote) -> None:
-        if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
+        if not self.hears(quote):
             return
-        if self.fails and quote.ts_event >= self.fails[0]:
-            self.fails.pop(0)
-            raise ArithmeticError("the plan wants the strategy to fail here")
         name = self.instrument.id
         if self.view.open_orders() or self.view.position_units(name):
             return

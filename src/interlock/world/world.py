@@ -9,6 +9,7 @@ import msgspec
 
 from interlock.model.rows import StoredRow, decode_row
 from interlock.model.venue import Request
+from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import (
     AccountEvent,
@@ -20,7 +21,6 @@ from interlock.sim.venue.values import (
 from interlock.world.judging import Judge
 from interlock.world.market import Walk
 from interlock.world.marks import Marks
-from interlock.world.network import SECOND
 from interlock.world.plan import AFTERMATH, Plan
 from interlock.world.process import Process, Watch
 from interlock.world.scene import TRADES_AGAIN, Scene, Tells

@@ -9,9 +9,9 @@ from interlock.model.order import OrderStatus
 from interlock.model.rows import AnyRow, TransitionRow
 from interlock.model.venue import Answer, StreamChanged
 from interlock.runtime.engine import Engine
+from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
-from interlock.world.network import SECOND
 from interlock.world.process import Process
 from interlock.world.scene import SETTINGS, Scene
 

@@ -8,9 +8,9 @@ from interlock.model.instrument import FixedTick, Instrument
 from interlock.model.market import Quote
 from interlock.model.rows import AnyRow, IntentRow
 from interlock.model.venue import AmendRequest, Answer, PlaceRequest, Request
+from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
-from interlock.world.network import SECOND
 from interlock.world.process import Process
 from interlock.world.scene import SETTINGS, Scene
 

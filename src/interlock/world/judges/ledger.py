@@ -11,9 +11,9 @@ from interlock.model.rows import AnyRow, CommandRow, StoredRow
 from interlock.ports import LedgerFault
 from interlock.runtime.books import Books
 from interlock.runtime.recovery import recover
+from interlock.runtime.settings import SECOND
 from interlock.world.exchange import SECRET
 from interlock.world.judging import Judge
-from interlock.world.network import SECOND
 from interlock.world.process import Process
 from interlock.world.scene import Scene
 from interlock.world.storage import Files

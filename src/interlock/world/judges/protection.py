@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.order import OrderType
+from interlock.runtime.settings import SECOND
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
-from interlock.world.network import SECOND
 from interlock.world.scene import Scene
 
 # How long a position may stand uncovered, counted only while an engine trades and the venue can

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.venue import Answer, Request
+from interlock.runtime.settings import MS
 from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
 from interlock.world.process import Process
 from interlock.world.scene import Scene
 
-MS = 1_000_000
 # A clock that drifts counts the time of the venue this much short; one that steps counts nothing.
 DRIFT_NS = 20 * MS
 # The share (1e-2) of the venue's limit that may be used.

@@ -9,10 +9,10 @@ from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import AdjustmentRow, AnyRow, FillRow, PaymentRow, ReconcileRow
 from interlock.model.rows import TransitionRow as Moved
 from interlock.model.venue import AmendRequest, PlaceRequest
+from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
 from interlock.world.judges.money import OWN_LINES
 from interlock.world.judging import Judge
-from interlock.world.network import SECOND
 from interlock.world.plan import QUIET
 from interlock.world.process import Process
 from interlock.world.record import EXITS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.rows import AnyRow, StateRow
+from interlock.runtime.settings import SECOND
 from interlock.runtime.stops import CANCEL_ENTRIES
 from interlock.world.judging import Judge
-from interlock.world.network import SECOND
 from interlock.world.process import Process
 from interlock.world.record import EXITS
 from interlock.world.scene import Scene
