@@ -18,13 +18,15 @@ from interlock.research.catalog.entries import (
     in_units_of,
     read_entry,
     read_table,
+    sidecar_of,
 )
 from interlock.research.catalog.errors import CatalogError, EntryCorrupt, ImportRefused, NotFound
-from interlock.research.catalog.files import FileLayer, exclusive
+from interlock.research.catalog.files import FileLayer, exclusive, placed
 from interlock.research.catalog.merge import join
 from interlock.research.catalog.registry import (
     check_units,
     folder_of,
+    instrument_file,
     is_registered,
     read_instrument,
     registered,
@@ -123,7 +125,7 @@ class Catalog:
             read_entry(folder, name)
         with exclusive(folder):
             # The sidecar goes first: what remains after a crash is not trusted.
-            self._files.remove(folder / f"{name}.json")
+            self._files.remove(sidecar_of(folder, name))
             sweep_up(self._files, folder, name=name, keep="")
         return [name]
 
@@ -235,18 +237,19 @@ def _whole(
 ) -> tuple[Entry, Table, Table]:
     """An entry, its rows as written and in the instrument's units, all of one moment."""
     folder = folder_of(root, instrument_id)
-    instrument, entry = read_instrument(root, instrument_id), read_entry(folder, name)
+    files = sidecar_of(folder, name), instrument_file(root, instrument_id)
     while True:
+        before = [placed(path) for path in files]
+        instrument, entry = read_instrument(root, instrument_id), read_entry(folder, name)
         try:
             trusted.verify(folder, entry)
             written = read_table(folder, entry, instrument=instrument)
             return entry, written, in_units_of(instrument, written, entry=entry)
         except EntryCorrupt:
-            # The file of an entry that was replaced just now is gone, and a new one is there.
-            again = read_instrument(root, instrument_id), read_entry(folder, name)
-            if again == (instrument, entry):
+            # The file of an entry that was replaced just now is gone, and a new one is there. What
+            # its sidecar says may be the same again: only a sidecar that nobody put is a proof.
+            if [placed(path) for path in files] == before:
                 raise
-            instrument, entry = again
 
 
 def _joined(

@@ -11,6 +11,7 @@ import polars as pl
 
 from interlock.model.instrument import Instrument
 from interlock.research.catalog.errors import EntryCorrupt, NotFound
+from interlock.research.catalog.files import placed
 from interlock.research.catalog.table import PRICES, QUANTITIES, Table
 from interlock.strategy.columns import Integers
 
@@ -89,18 +90,23 @@ class Trusted:
 
 def read_entry(folder: Path, name: str) -> Entry:
     """The sidecar of an entry whose file is there; raises NotFound or EntryCorrupt."""
-    entry = _sidecar(folder, name)
-    while not (folder / entry.data_file).exists():
+    while True:
+        before = placed(sidecar_of(folder, name))
+        entry = _sidecar(folder, name)
+        if (folder / entry.data_file).exists():
+            return entry
         # Replaced between the two looks, or gone.
-        again = _sidecar(folder, name)
-        if again == entry:
+        if placed(sidecar_of(folder, name)) == before:
             raise EntryCorrupt(_gone(folder, name))
-        entry = again
-    return entry
+
+
+def sidecar_of(folder: Path, name: str) -> Path:
+    """Where an entry's sidecar is; renaming a new one there is what replaces an entry."""
+    return folder / f"{name}.json"
 
 
 def _sidecar(folder: Path, name: str) -> Entry:
-    path = folder / f"{name}.json"
+    path = sidecar_of(folder, name)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Entry)
     except FileNotFoundError:
@@ -186,7 +192,7 @@ def _scaled(values: Integers, shift: int, where: str) -> Integers:
 
 
 def _gone(folder: Path, name: str) -> str:
-    return _unfinished(folder / f"{name}.json", "names a file that is gone", name)
+    return _unfinished(sidecar_of(folder, name), "names a file that is gone", name)
 
 
 def _unfinished(path: Path, what: str, name: str) -> str:

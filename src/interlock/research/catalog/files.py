@@ -67,6 +67,18 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.draft")
 
 
+def placed(path: Path) -> tuple[int, int, int] | None:
+    """Which of the files that were renamed to this path stands there now; None when none does.
+
+    Two files of the same bytes are told apart: one that was put twice was replaced between.
+    """
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_ctime_ns
+
+
 def _write(layer: FileLayer, path: Path, content: memoryview) -> None:
     with layer.create(path) as handle:
         for start in range(0, len(content), _BLOCK):

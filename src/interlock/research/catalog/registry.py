@@ -26,6 +26,11 @@ def folder_of(root: Path, instrument_id: str) -> Path:
     return root / instrument_id
 
 
+def instrument_file(root: Path, instrument_id: str) -> Path:
+    """Where an instrument is stored."""
+    return folder_of(root, instrument_id) / _FILE
+
+
 def registered(root: Path) -> list[str]:
     """Ids of all instruments, ordered."""
     return sorted(path.parent.name for path in root.glob(f"*/{_FILE}"))
@@ -33,12 +38,12 @@ def registered(root: Path) -> list[str]:
 
 def is_registered(root: Path, instrument_id: str) -> bool:
     """Whether the root holds the instrument."""
-    return (folder_of(root, instrument_id) / _FILE).exists()
+    return instrument_file(root, instrument_id).exists()
 
 
 def read_instrument(root: Path, instrument_id: str) -> Instrument:
     """One instrument; raises NotFound naming those that exist."""
-    path = folder_of(root, instrument_id) / _FILE
+    path = instrument_file(root, instrument_id)
     if not path.exists():
         raise NotFound(
             f"instrument {instrument_id} is not in {root}; there are: "

@@ -17,7 +17,7 @@ import msgspec
 import polars as pl
 
 from interlock.model.instrument import Instrument
-from interlock.research.catalog.entries import Entry, Provenance, data_files, read_entry
+from interlock.research.catalog.entries import Entry, Provenance, data_files, read_entry, sidecar_of
 from interlock.research.catalog.errors import CatalogError
 from interlock.research.catalog.files import FileLayer, draft_of, write_whole
 from interlock.research.catalog.instruments import widened
@@ -48,7 +48,7 @@ def store(layer: FileLayer, folder: Path, *, table: Table, provenance: Provenanc
 
 def sweep_up(layer: FileLayer, folder: Path, *, name: str, keep: str) -> None:
     """Remove the files of an entry but ``keep``: those of its past, and those that a crash left."""
-    drafts = (*folder.glob(f".{name}.*.draft"), draft_of(folder / f"{name}.json"))
+    drafts = (*folder.glob(f".{name}.*.draft"), draft_of(sidecar_of(folder, name)))
     for path in (*data_files(folder, name), *drafts):
         if path.name != keep:
             layer.remove(path)
@@ -84,7 +84,7 @@ def _stage(layer: FileLayer, folder: Path, *, table: Table, provenance: Provenan
 def _switch(layer: FileLayer, folder: Path, entry: Entry) -> None:
     """Let the staged rows be those of the entry; a reader sees the old ones until then."""
     sidecar = msgspec.json.format(msgspec.json.encode(entry), indent=2) + b"\n"
-    write_whole(layer, folder / f"{entry.name}.json", memoryview(sidecar))
+    write_whole(layer, sidecar_of(folder, entry.name), memoryview(sidecar))
 
 
 def _unstage(layer: FileLayer, folder: Path, entry: Entry) -> None:
