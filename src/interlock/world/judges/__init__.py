@@ -5,6 +5,7 @@ from __future__ import annotations
 from interlock.world.judges.bounds import Bounds, Display
 from interlock.world.judges.data import Form, Prices
 from interlock.world.judges.exposure import Exposure
+from interlock.world.judges.gaps import Gaps
 from interlock.world.judges.ledger import Recoveries, Trail
 from interlock.world.judges.liveness import Liveness
 from interlock.world.judges.money import Money
@@ -23,6 +24,7 @@ JUDGES: tuple[type[Judge], ...] = (
     Exposure,
     Form,
     Prices,
+    Gaps,
     Rate,
     Lives,
     Money,

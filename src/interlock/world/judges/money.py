@@ -66,12 +66,12 @@ class Money(Judge):
         self._attribution(row, true)
 
     def _attribution(self, row: FillRow, true: Fill) -> None:
-        """An execution of our order is its strategy's, any other one is nobody's."""
+        """An execution of our order is its strategy's, any other one is no strategy's."""
         name = self.record.name_of(true)
         order = self.record.orders.get(name)
         wanted = name if order is not None else ""
         owner = order.intent.strategy if order is not None else ""
-        is_right = row.client_order_id == wanted and (not wanted or row.strategy == owner)
+        is_right = row.client_order_id == wanted and row.strategy == owner
         text = (
             f"trade {true.fill_id} is of {name or 'a foreign order'} and was booked to "
             f"{row.client_order_id or 'no order'} of {row.strategy or 'nobody'}"

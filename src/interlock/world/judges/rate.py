@@ -25,13 +25,12 @@ class Rate(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._silent: dict[str, int] = {}
-        self._steps = "clock_step" in scene.dice.plan.rates
         self._limits = scene.exchange.server.state.limits
         self._most = self._limits.rules.weight_per_minute * SHARE // 100
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """An answer that asks for silence has been heard."""
-        if type(event) is Answer and event.retry_after_ms and not self._steps:
+        if type(event) is Answer and event.retry_after_ms:
             until = self.scene.timeline.ts + event.retry_after_ms * MS - DRIFT_NS
             self._silent[process.name] = max(until, self._silent.get(process.name, 0))
 

@@ -6,20 +6,23 @@ from typing import Any
 
 from interlock.kernel.restore import TIMER_FIRED
 from interlock.model.market import Bar, Book, Quote, Trade
+from interlock.model.order import OrderSpec
 from interlock.model.rows import AdjustmentRow, AnyRow, FillRow, PaymentRow, ReconcileRow
 from interlock.model.rows import TransitionRow as Moved
 from interlock.model.venue import AmendRequest, PlaceRequest
 from interlock.runtime.settings import SECOND
-from interlock.runtime.values import Outputs
+from interlock.runtime.values import Command, Outputs
 from interlock.world.judges.money import OWN_LINES
 from interlock.world.judging import Judge
 from interlock.world.plan import QUIET
 from interlock.world.process import Process
-from interlock.world.record import EXITS
 from interlock.world.scene import Scene
 
 _TIMER = TIMER_FIRED.encode()
 _MARKET = frozenset({Quote, Trade, Book, Bar})
+ASKED_FOR = frozenset({"close", "stop", "target"})
+# What the core places by itself to protect a position that requires it, or to leave it.
+REPAIRS = frozenset({"protect", "leave", "cross", "market"})
 # The first of the quiet time may still end what trading left behind.
 SETTLING_NS = 12 * SECOND
 
@@ -33,9 +36,12 @@ class Comparisons(Judge):
         super().__init__(scene)
         self._was_trading: dict[str, bool] = {}
         self._compared = 0
+        self._is_emergency = False
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """Only market and timers make a strategy of the world decide; nothing else adds risk."""
+        if type(event) is Command and event.name == "emergency-stop":
+            self._is_emergency = True
         loop = process.loop
         was_trading = self._was_trading.get(process.name, False)
         if loop is not None:
@@ -46,13 +52,22 @@ class Comparisons(Judge):
             return
         for request in outputs.requests:
             if isinstance(request, PlaceRequest):
-                spec = request.spec
-                is_exit = spec.reduce_only or spec.parent or spec.tag in EXITS
-                text = f"{type(event).__name__} sets off {request.client_order_id}: {spec}"
-                self.demand("I24", bool(is_exit), text)
+                text = f"{type(event).__name__} sets off {request.client_order_id}: {request.spec}"
+                self.demand("I24", self._is_called_for(request.spec), text)
             elif isinstance(request, AmendRequest):
                 text = f"{type(event).__name__} sets off {request}"
                 self.demand("I24", not self.record.grows(request), text)
+
+    def _is_called_for(self, spec: OrderSpec) -> bool:
+        """Whether something else than a comparison asks for an order.
+
+        A bracket has its exits, a close that a strategy asked for waits for what it cancels, a
+        position that must be protected has its stop or its end, a verb that flattens closes all.
+        """
+        if spec.parent or spec.tag in ASKED_FOR:
+            return True
+        is_repair = self.scene.protected and spec.tag in REPAIRS
+        return is_repair or (spec.tag == "flatten" and self._is_emergency)
 
     def ended(self, process: Process, why: str) -> None:
         """A new life begins without trading."""

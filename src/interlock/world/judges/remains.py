@@ -16,6 +16,8 @@ from interlock.world.scene import Scene
 # and the venue can be reached.
 RESTING_NS = 20 * SECOND
 LOOK_NS = 1 * SECOND
+# So long what a stranger did may be missing in a snapshot of positions, and its answer on its way.
+LATE_NS = 20 * SECOND
 
 
 class Halts(Judge):
@@ -34,13 +36,26 @@ class Halts(Judge):
         if not isinstance(row, StateRow):
             return
         self._states[row.scope] = row.state
+        if row.state == "flat":
+            self._flat()
         if row.state in CANCEL_ENTRIES and not self._is_looking:
             self._is_looking = True
             self.scene.timeline.after(LOOK_NS, self._look)
 
+    def _flat(self) -> None:
+        """An emergency is over when the venue holds nothing; a stranger may trade just then."""
+        ts, exchange = self.scene.timeline.ts, self.scene.exchange
+        for instrument in exchange.instruments:
+            name = instrument.id
+            if self.scene.truth.touched_at.get(name, -LATE_NS) + LATE_NS >= ts:
+                continue
+            held = exchange.position(name)
+            text = f"{name} is told to be flat, the venue holds {held}"
+            self.demand("I16", abs(held) < instrument.lot, text)
+
     def _look(self) -> None:
         self._rested = {name: self._rested.get(name, 0) for name in self._entries()}
-        if self.may_act() and not self._is_set_back():
+        if self.may_act():
             for name in self._rested:
                 self._rested[name] += LOOK_NS
                 is_gone_soon = self._rested[name] <= RESTING_NS
@@ -50,12 +65,6 @@ class Halts(Judge):
             self.scene.timeline.after(LOOK_NS, self._look)
         else:
             self._is_looking = False
-
-    def _is_set_back(self) -> bool:
-        """Whether a clock was set back: an engine waits until its time has come again."""
-        process = self.scene.running
-        loop = process.loop if process is not None else None
-        return loop is None or process is None or loop.engine.desk.ts > process.now_ns()
 
     def _entries(self) -> list[str]:
         """Orders of ours at the venue that a verb which holds now should have canceled."""
