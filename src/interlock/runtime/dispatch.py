@@ -76,7 +76,7 @@ class Dispatch:
             self.desk.record("COID_DUPLICATE", name, text, level="CRITICAL")
             self._reject(name, Refusal("COID_DUPLICATE", text))
             return
-        refusal = self.gate.order(order)
+        refusal = self.gate.order(order, effect.spec)
         if not is_patient and refusal is None:
             refusal = Refusal("ORDER_LOOP", "too many orders follow from one event")
         if refusal is not None:

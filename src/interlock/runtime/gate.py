@@ -21,6 +21,8 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.flow import Flow
 from interlock.runtime.freshness import Freshness
 
+TURNED = "there is no position left that it would shrink"
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """Why something may not leave."""
@@ -96,8 +98,10 @@ class Gate:
         self.evaluations = 0
         self.refusals: dict[str, int] = {}
 
-    def order(self, order: Order) -> Refusal | None:
-        """Whether an order may leave."""
+    def order(self, order: Order, sent: OrderSpec) -> Refusal | None:
+        """Whether an order may leave as ``sent``."""
+        if has_turned(order, sent):
+            return self._count(Refusal("REDUCE_ONLY", TURNED))
         if is_exit(self.desk, order):
             return self._count(self.fence.refusal(self.desk.ts) or self._rate(Lane.EXIT))
         risk = self._risk(order.spec, order.owner.name)
@@ -130,6 +134,8 @@ class Gate:
         if track is None:
             return ""
         order = self.desk.order(request.client_order_id)
+        if order is not None and has_turned(order, request.spec):
+            return TURNED
         if isinstance(request, AmendRequest):
             is_risk = grows(track.spec, request.spec)
         else:
@@ -184,6 +190,18 @@ class Gate:
         if refusal is not None:
             self.refusals[refusal.code] = self.refusals.get(refusal.code, 0) + 1
         return refusal
+
+
+def has_turned(order: Order, sent: OrderSpec) -> bool:
+    """Whether an exit that leaves without the venue's mark has no position left to shrink.
+
+    The mark is left out where another's position outweighs its strategy's: then nothing at the
+    venue holds it back when executions have turned that position since it was asked for.
+    """
+    if sent.reduce_only or not order.spec.reduce_only:
+        return False
+    held = order.owner.positions.get(sent.instrument)
+    return held is None or held.quantity * sent.side >= 0
 
 
 def is_exit(desk: Desk, order: Order) -> bool:
