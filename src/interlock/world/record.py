@@ -64,6 +64,8 @@ class Arrival(msgspec.Struct):
     count: int = 1
     # Executions of all orders under this id.
     filled: int = 0
+    # Every quantity and price that the venue has held it with.
+    forms: dict[tuple[int, int], None] = {}
 
 
 class Record:
@@ -107,10 +109,11 @@ class Record:
             self._conditionals[order.order_id] = name
         else:
             self._names[order.order_id] = name
-        found = self.arrivals.get(name)
+        found, form = self.arrivals.get(name), (order.quantity, order.price)
         if found is None:
-            self.arrivals[name] = Arrival(ts, order)
+            self.arrivals[name] = Arrival(ts, order, forms={form: None})
             return
+        found.forms[form] = None
         if is_new and not order.conditional_id:
             found.count += 1
         if order.is_open or order.order_id >= found.order.order_id:

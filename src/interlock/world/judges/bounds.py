@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.market import Quote
-from interlock.model.order import OrderStatus
+from interlock.model.order import Change, OrderStatus
 from interlock.model.rows import AnyRow, TransitionRow
 from interlock.model.venue import Answer, StreamChanged
 from interlock.runtime.engine import Engine
@@ -22,6 +22,8 @@ PENDING, LATE, DOUBTS, NAMELESS, TRACKS, PLANNED = 100, 100, 100, 100, 1_000, 2_
 # Two seconds more than the engine's own limit.
 WINDOW_NS, INPUTS = 10 * SECOND, 5_000
 SILENT_NS = SETTINGS.market_silence_ns + 2 * SECOND
+# Moves that say what the venue holds.
+_CERTAIN = frozenset({Change.ACCEPT, Change.UPDATE, Change.TRIGGER})
 
 
 class Bounds(Judge):
@@ -83,10 +85,21 @@ class Display(Judge):
             del self._heard[key]
 
     def wrote(self, process: Process, row: AnyRow) -> None:
-        """An order that became unknown was said to be in doubt."""
-        if isinstance(row, TransitionRow) and row.after is OrderStatus.UNKNOWN:
-            is_told = row.client_order_id in self._told.get(process.name, {})
-            self.demand("I29", is_told, f"{row.client_order_id} is unknown and nobody was told")
+        """A doubt was said to be one, and what is said to be certain is what the venue has had."""
+        if not isinstance(row, TransitionRow):
+            return
+        name = row.client_order_id
+        if row.after is OrderStatus.UNKNOWN:
+            is_told = name in self._told.get(process.name, {})
+            self.demand("I29", is_told, f"{name} is unknown and nobody was told")
+        elif row.change in _CERTAIN:
+            found = self.record.arrivals.get(name)
+            text = f"{name} is shown as {row.after} ({row.evidence}), the venue never had it"
+            self.demand("I29", found is not None, text)
+            if found is not None and row.change is Change.UPDATE:
+                form = (row.quantity, row.price)
+                text = f"{name} is shown with {form}, the venue never had it but with "
+                self.demand("I29", form in found.forms, text + str(list(found.forms)))
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """What is shown, now and then, against what was really heard."""
