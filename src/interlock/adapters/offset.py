@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 SECOND = 1_000_000_000
-# A quartz clock drifts by less than this share: what the bound on the error grows by with age.
-_DRIFT = 10_000
+# A quartz clock drifts by less than 100 ppm and ours makes up for a step by 500 at most: the share
+# by which the bound on the error grows with age.
+_DRIFT = 1_600
 
 
 class Offset(msgspec.Struct):

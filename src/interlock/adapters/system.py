@@ -9,15 +9,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from interlock.model.clock import SteadyClock
 
-class SystemClock:
-    """Real time. Tests pass a virtual clock with the same two methods instead."""
+# Linux has one that goes on while the machine is suspended.
+_COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-    def now_ns(self) -> int:
-        """Nanoseconds since 1970, UTC."""
-        return time.time_ns()
+
+class SystemClock(SteadyClock):
+    """Real time. Tests pass a virtual clock with the same methods instead."""
+
+    def __init__(self) -> None:
+        super().__init__(time.time_ns, partial(time.clock_gettime_ns, _COUNTER))
 
     def wait(self, seconds: float) -> None:
         """Block the calling thread; returns at once for a span that is not positive."""

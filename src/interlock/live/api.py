@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -23,13 +23,20 @@ from interlock.live.shadow import ShadowReport, ShadowTradingConfig, compare, re
 from interlock.live.start import Entry, Plan
 from interlock.live.targets import LiveTarget, look_back
 from interlock.model.units import MONEY_EXPONENT, parse_units
-from interlock.ports import Venue
+from interlock.ports import Clock, Venue
 from interlock.runtime.settings import SECOND, Settings
 from interlock.strategy.api import Strategy, TargetStrategy, timeframe_ns
 from interlock.ui.read_model import Status
 
 SETTLE_S = 0.25
 AnyStrategy = Strategy | TargetStrategy
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A venue that brings the clock which it was made with."""
+
+    clock: Clock
 
 
 class ApiError(ValueError):
@@ -135,7 +142,7 @@ class LiveTradingEngine:
         _positive("checkpoint_interval_seconds", checkpoint_interval_seconds)
         _positive("reconciliation_interval_seconds", reconciliation_interval_seconds)
         self.shadow_config = _shadow_config(shadow_mode, shadow_config)
-        self.clock = SystemClock()
+        self.clock = _clock_of(data_portal or broker_adapter)
         capital = _capital(broker_adapter, cash)
         venue = _venue(broker_adapter, data_portal, self.clock)
         is_paper = isinstance(broker_adapter, PaperBroker)
@@ -274,7 +281,12 @@ def _look_back(strategy: AnyStrategy, step_ns: int) -> LookBack | None:
     return LookBack(count=look_back(strategy), step_ns=step_ns, is_made=step_ns > 0)
 
 
-def _venue(broker: PaperBroker | Venue, portal: Venue | None, clock: SystemClock) -> Venue:
+def _clock_of(source: Any) -> Clock:
+    """One clock for the venue and the engine: the offset of the venue's is measured from it."""
+    return source.clock if isinstance(source, Timed) else SystemClock()
+
+
+def _venue(broker: PaperBroker | Venue, portal: Venue | None, clock: Clock) -> Venue:
     if isinstance(broker, PaperBroker):
         if portal is None:
             raise ApiError(

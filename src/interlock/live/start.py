@@ -29,6 +29,7 @@ from interlock.kernel.state import Limits, State
 from interlock.live.driver import Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.live.past import LookBack, Past
+from interlock.model.clock import SteadyClock
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue
 from interlock.runtime.budget import Rate
@@ -124,6 +125,7 @@ async def start(
         lease = _acquire(leases, plan, clock)
         undo.callback(_release, leases, lease)
         ledger = undo.enter_context(closing(open_ledger(plan.where, leases=[lease])))
+        lease = _in_time(ledger, leases, lease, clock=clock, told=told)
         inlet = Inlet()
         undo.push_async_callback(venue.close)
         await venue.connect(inlet)
@@ -204,6 +206,23 @@ def _acquire(leases: SqlLeases, plan: Plan, clock: Clock) -> Lease:
             "renewed: stop that engine, or wait until its lease has run out"
         )
     return lease
+
+
+def _in_time(
+    ledger: SqlLedger, leases: SqlLeases, lease: Lease, *, clock: Clock, told: Callable[[Any], None]
+) -> Lease:
+    """Go on from the ledger's last row where the machine's clock was set back meanwhile."""
+    last = max((row.ts_event for _, row in ledger.read(max(0, ledger.last() - 1))), default=0)
+    ahead = clock.reach(last) if isinstance(clock, SteadyClock) else 0
+    if not ahead:
+        return lease
+    ts = clock.now_ns()
+    text = f"{ahead / 10**9:g} s behind the ledger; time goes on from its last row"
+    told(Notice(ts_event=ts, name="CLOCK_SET_BACK", level="WARNING", text=text))
+    held = leases.renew(lease, ts=ts, ttl_ns=LEASE_TTL_NS)
+    if held is None:
+        raise StartError(f"account {lease.account!r} was taken by another engine meanwhile")
+    return held
 
 
 def _setup(plan: Plan, instruments: tuple[Instrument, ...]) -> Setup:

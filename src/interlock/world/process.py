@@ -24,6 +24,7 @@ from interlock.runtime.upkeep import LEASE_TTL_NS
 from interlock.runtime.values import Outputs
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
+from interlock.world.machine import Machine
 from interlock.world.network import Network
 from interlock.world.port import WorldVenue
 from interlock.world.storage import Files, WorldLeases, WorldLedger, WorldSnapshots, WorldTape
@@ -71,15 +72,13 @@ class Watch:
 
 
 class Process:
-    """One engine's life after life. ``skew_ns`` and ``drift_ppm`` are its clock's error."""
+    """One engine's life after life, on one machine."""
 
     def __init__(
         self, name: str, around: Surroundings, make: Callable[[], Setup], watch: Watch
     ) -> None:
         self.name = name
         self.around = around
-        self.skew_ns = 0
-        self.drift_ppm = 0
         self.loop: Loop | None = None
         self.lives = 0
         self.is_wanted = True
@@ -88,24 +87,15 @@ class Process:
         self._make = make
         self._watch = watch
         self._life: _Life | None = None
-        self._ts_drift = around.timeline.ts
+        self.machine = Machine(around.timeline)
+        self._clock = self.machine.clock()
         self._paused_until = 0
         self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
 
     # Clock.
     def now_ns(self) -> int:
-        """What its clock says."""
-        ts = self.around.timeline.ts
-        return ts + self.skew_ns + (ts - self._ts_drift) * self.drift_ppm // 1_000_000
-
-    def set_clock(self) -> None:
-        """Its clock is put right."""
-        self.skew_ns = self.drift_ppm = 0
-
-    def drift(self, ppm: int) -> None:
-        """From now on its clock runs fast, or slow."""
-        self.skew_ns = self.now_ns() - self.around.timeline.ts
-        self.drift_ppm, self._ts_drift = ppm, self.around.timeline.ts
+        """What its engine takes for the time."""
+        return self._clock.now_ns()
 
     # Life and death.
     def start(self) -> None:
@@ -113,6 +103,7 @@ class Process:
         if self.loop is not None or not self.is_wanted:
             return
         leases = WorldLeases(self.around.files, self.around.dice, self.around.timeline)
+        self._clock = self.machine.clock()
         try:
             lease = leases.acquire(ACCOUNT, self.name, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS)
             if lease is None:
@@ -126,6 +117,9 @@ class Process:
         except LedgerFault as error:
             self._refused("ledger broken", str(error))
             return
+        if rows and self._clock.reach(rows[-1].row.ts_event):
+            self.around.dice.tally.marks["started behind its ledger"] += 1
+            lease = leases.renew(lease, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS) or lease
         setup = self._make()
         engine = _Watched(setup, self._recover(setup, rows), lease)
         engine.seen = self._took

@@ -232,11 +232,11 @@ class OnDiskAndClock(Family):
 
     def clock_step(self) -> None:
         length = self._length("clock_step", 100, 30_000)
-        self._scene.first.skew_ns += length if self._dice.coin("clock_step") else -length
+        self._scene.first.machine.skew_ns += length if self._dice.coin("clock_step") else -length
         self._matters("clock_step")
 
     def clock_drift(self) -> None:
-        self._scene.first.drift(self._dice.between("clock_drift", -500, 500))
+        self._scene.first.machine.drift(self._dice.between("clock_drift", -500, 500))
         self._matters("clock_drift")
 
 

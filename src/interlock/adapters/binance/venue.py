@@ -78,7 +78,7 @@ class BinanceVenue:
             self.name = f"{VENUE} (no keys: assumed fees and margin tiers)"
         self._endpoints = endpoints
         self._feeds = feeds
-        self._clock = clock
+        self.clock = clock
         self._transport = Transport(endpoints.http, tls=network.tls, resolver=network.resolver)
         self._listing = Listing(())
         self._last_price: dict[str, int] = {}
@@ -126,7 +126,7 @@ class BinanceVenue:
     def request(self, request: Request) -> None:
         """Ask; the answer comes to ``heard``."""
         if self._is_public and not isinstance(request, BookQuery | TimeQuery):
-            self._heard(_not_sent(request, self._clock.now_ns()))
+            self._heard(_not_sent(request, self.clock.now_ns()))
             return
         self._tasks.run(self._serve(request))
 
@@ -226,7 +226,7 @@ class BinanceVenue:
         options: dict[str, Any] = {
             "transport": self._transport,
             "reader": reader,
-            "clock": self._clock,
+            "clock": self.clock,
         }
         planes = [("public", public)] + ([("market", market)] if market else [])
         for plane, names in planes:

@@ -39,7 +39,7 @@ class CcxtVenue:
         self.polls: list[Poll] = []
         self._config = config
         self._feeds = feeds
-        self._clock = clock
+        self.clock = clock
         self._heard: Heard = lambda event: None
         self._tasks = Tasks()
         self._asking: Asking
@@ -65,7 +65,7 @@ class CcxtVenue:
         try:
             await self.exchange.open()
             markets = Markets(self.exchange.api, self._config.exchange_id, self._feeds.instruments)
-            self._asking = Asking(self.exchange, markets, self._clock)
+            self._asking = Asking(self.exchange, markets, self.clock)
             self._check_listed(markets)
             await self._measure()
             await self._load_fees(markets)
@@ -87,11 +87,11 @@ class CcxtVenue:
         await self.exchange.close()
 
     def _start(self, errors: tuple[type[Exception], ...]) -> None:
-        market = MarketLook(self._asking, self._clock, self._heard, self._feeds.bars)
-        user = UserLook(self._asking, self._clock, self._heard)
+        market = MarketLook(self._asking, self.clock, self._heard, self._feeds.bars)
+        user = UserLook(self._asking, self.clock, self._heard)
         interval = self._config.poll_s
         for stream, look in ((Stream.MARKET, market.look), (Stream.USER, user.look)):
-            poll = Poll(stream, interval_s=interval, clock=self._clock, heard=self._heard)
+            poll = Poll(stream, interval_s=interval, clock=self.clock, heard=self._heard)
             self.polls.append(poll)
             self._tasks.run(poll.run(look, (*errors, NotCarried, WordFault)))
         self._tasks.run(self._keep_clock())
@@ -123,9 +123,9 @@ class CcxtVenue:
         if not self.exchange.api.has.get("fetchTime"):
             return
         for _ in range(SAMPLES):
-            sent = self._clock.now_ns()
+            sent = self.clock.now_ns()
             venue = await self._asking.reading.time()
-            self.exchange.offset.take(sent=sent, seen=self._clock.now_ns(), venue=venue)
+            self.exchange.offset.take(sent=sent, seen=self.clock.now_ns(), venue=venue)
 
     async def _measure_quietly(self) -> None:
         # Without a sample the bound on the error grows until one succeeds.

@@ -88,7 +88,7 @@ class HyperliquidVenue:
     ) -> None:
         self._endpoints = endpoints
         self._feeds = feeds
-        self._clock = clock
+        self.clock = clock
         self._transport = Transport(endpoints.http, tls=network.tls, resolver=network.resolver)
         self._cloids = Cloids(wallet.client_order_ids)
         self._known = KnownOrders(self._cloids)
@@ -222,11 +222,11 @@ class HyperliquidVenue:
         self._heard(answer)
         if answer.verdict is Verdict.UNKNOWN and answer.code != _GONE:
             # The stream may still show the replacement; after this it cannot.
-            due = max(request.ts_deadline, self._clock.now_ns()) + SETTLE_NS
-            await asyncio.sleep((due - self._clock.now_ns()) / SECOND_NS)
+            due = max(request.ts_deadline, self.clock.now_ns()) + SETTLE_NS
+            await asyncio.sleep((due - self.clock.now_ns()) / SECOND_NS)
         ended = self._known.settle(name)
         if ended is not None:
-            self._hear_order(OrderSeen(ts_event=self._clock.now_ns(), order=ended))
+            self._hear_order(OrderSeen(ts_event=self.clock.now_ns(), order=ended))
 
     async def _look_up(self, request: AmendRequest) -> Answer | None:
         """What an order of an earlier process has traded; an answer when that cannot be told."""
@@ -277,7 +277,7 @@ class HyperliquidVenue:
         )
         options: dict[str, Any] = {
             "transport": self._transport,
-            "clock": self._clock,
+            "clock": self.clock,
             "heard": self._heard,
             "read": lambda frame, ts: self.calls.reader.read(frame, ts),
             "mend": self._reload,
