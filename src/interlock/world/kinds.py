@@ -83,9 +83,9 @@ quote_wrong | data | F47 F48 F50 | rate | 0 | 10000
     a touch is crossed, zero, or 0.5 to 2 times the price
 price_gap | data | F38 F48 | count | 0 | 2
     the price jumps by 1 to 6 percent
-liquidation | account | F61 | count | 0 | 1
+liquidation | account | F61 | count | 0 | 2
     the position is liquidated
-deleveraging | account | F62 | count | 0 | 1
+deleveraging | account | F62 | count | 0 | 3
     the position is closed by auto-deleveraging
 manual_trade | account | F63 F114 | count | 0 | 2
     somebody trades on the same account by hand
@@ -97,7 +97,7 @@ filter_change | account | F56 | count | 0 | 1
     the tick becomes five times coarser
 leverage_change | account | F57 | count | 0 | 2
     somebody changes the leverage by hand
-symbol_halt | account | F67 | count | 0 | 1
+symbol_halt | account | F67 | count | 0 | 2
     a symbol stops trading for 5 to 60 s
 kill | process | F73 F82 | count | 0 | 12
     the process dies between two instructions of any kind

@@ -28,6 +28,17 @@ class Family:
     def _matters(self, name: str) -> None:
         self._dice.matters(name)
 
+    def _if_runs(self, name: str) -> None:
+        """It matters where an engine runs."""
+        if self._scene.running is not None:
+            self._matters(name)
+
+    def _met(self, name: str, symbol: str) -> None:
+        """It matters where a position is held or an order of ours is open."""
+        exchange = self._scene.exchange
+        if exchange.position(symbol) or any(o.symbol == symbol for o in exchange.open_orders()):
+            self._matters(name)
+
     def _length(self, name: str, low_ms: int, high_ms: int) -> int:
         return self._dice.between(name, low_ms, high_ms) * MS
 
@@ -86,20 +97,19 @@ class AtTheVenue(Family):
         length = self._length("skew", 100, 5_000)
         state = self._scene.exchange.server.state
         state.clock_offset_ns += length if self._dice.coin("skew") else -length
-        self._matters("skew")
+        self._if_runs("skew")
 
     def price_gap(self) -> None:
         symbol = self._symbol("price_gap")
         parts = self._dice.between("price_gap", 10, 60)
         ratio = 1 + parts / 1_000 if self._dice.coin("price_gap") else 1 - parts / 1_000
-        if self._scene.exchange.position(symbol) or self._scene.exchange.open_orders():
-            self._matters("price_gap")
+        self._met("price_gap", symbol)
         self._scene.exchange.core.gap(self._line.ts, symbol, ratio)
 
     def symbol_halt(self) -> None:
         symbol, core = self._symbol("symbol_halt"), self._scene.exchange.core
         core.halt(self._line.ts, symbol)
-        self._matters("symbol_halt")
+        self._met("symbol_halt", symbol)
         self._line.after(self._length("symbol_halt", 5_000, 60_000), self._resume, symbol)
 
     def _resume(self, symbol: str) -> None:
@@ -111,7 +121,7 @@ class AtTheVenue(Family):
         old = core.instrument(symbol)
         changed = msgspec.structs.replace(old, price_rule=FixedTick(5))
         core.change_filters(self._line.ts, symbol, changed)
-        self._matters("filter_change")
+        self._met("filter_change", symbol)
 
 
 class OnTheAccount(Family):
@@ -233,11 +243,11 @@ class OnDiskAndClock(Family):
     def clock_step(self) -> None:
         length = self._length("clock_step", 100, 30_000)
         self._scene.first.machine.skew_ns += length if self._dice.coin("clock_step") else -length
-        self._matters("clock_step")
+        self._if_runs("clock_step")
 
     def clock_drift(self) -> None:
         self._scene.first.machine.drift(self._dice.between("clock_drift", -500, 500))
-        self._matters("clock_drift")
+        self._if_runs("clock_drift")
 
 
 class ByOperators(Family):

@@ -12,6 +12,11 @@ from interlock.world.chance import Chance
 BELL_NS = 4_000_000_000
 
 
+def is_crossed(quote: Quote) -> bool:
+    """A bid above the ask: money for nothing to whoever believes it, so he acts at once."""
+    return quote.bid_units > quote.ask_units > 0
+
+
 class _Planned(Strategy):
     """What both have: chance of their own, one instrument, when to stop and when to fail."""
 
@@ -68,6 +73,9 @@ class Restless(_Planned):
         if self.has_bell and not self.bid:
             self.timer("bell", quote.ts_event + BELL_NS)
         self.bid = quote.bid_units
+        if is_crossed(quote):
+            self.place(OrderSpec(self.instrument.id, 1, 20 * self.instrument.lot))
+            return
         chance = self.chance
         if not chance.happens(self.pace):
             return
@@ -127,7 +135,7 @@ class Bracketed(_Planned):
         name = self.instrument.id
         if self.view.open_orders() or self.view.position_units(name):
             return
-        if not self.chance.happens(self.pace):
+        if not is_crossed(quote) and not self.chance.happens(self.pace):
             return
         side = 1 if self.chance.below(2) else -1
         unit = 10**self.instrument.price_exponent

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 
+from interlock.kernel import restore
 from interlock.kernel.external import EXTERNAL
 from interlock.model.rows import FillRow, PaymentRow
 from interlock.runtime import fills as fills_module
+from interlock.runtime.books import Books
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
 from interlock.runtime.fills import Fills
+from interlock.wire.binance.reading import Links
 from tests.simulation.mutants.planting import Patch, mutant
 
 
@@ -137,3 +140,23 @@ def payment_is_only_written(patch: Patch) -> None:
 @mutant("I12", "wallets are not compared: costs in another order stay")
 def wallets_are_not_compared(patch: Patch) -> None:
     patch.set(Cash, "compare", lambda self, shown, asked, *, is_quiet: [])
+
+
+@mutant("R10", "which order a conditional order became is not learned")
+def link_to_the_child_is_lost(patch: Patch) -> None:
+    patch.set(Links, "learn", lambda self, child_id, parent: None)
+
+
+@mutant("R10", "what the venue calls an order of ours is not remembered")
+def venue_id_is_forgotten(patch: Patch) -> None:
+    patch.set(Books, "name_order", lambda self, instrument, venue_order_id, name: None)
+
+
+@mutant("R10", "an execution of auto-deleveraging is taken for one by hand")
+def deleveraging_is_by_hand(patch: Patch) -> None:
+    def cause(fill: Any, strategy: str) -> str:
+        found: str = before(fill, strategy)
+        return "manual" if found == "adl" else found
+
+    before = patch.set(restore, "cause_of", cause)
+    patch.set(fills_module, "cause_of", cause)

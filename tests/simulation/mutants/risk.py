@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.kernel import exits, limits
+import msgspec
+
+from interlock.kernel import exits, limits, orders
+from interlock.model.market import Quote
 from interlock.model.rows import StateRow
 from interlock.runtime import books as books_module
 from interlock.runtime import closing, gate, startup
@@ -14,6 +17,8 @@ from interlock.runtime.freshness import Freshness
 from interlock.runtime.gate import Gate
 from interlock.runtime.guard import Guard
 from interlock.runtime.stops import Verbs
+from interlock.wire.binance.fault import WireFault
+from interlock.wire.binance.streams import StreamReader
 from interlock.world import process
 from tests.simulation.mutants.planting import Patch, mutant
 
@@ -26,6 +31,56 @@ def silence_is_fine(patch: Patch) -> None:
 @mutant("R15", "a price far from the mark is believed")
 def outlier_is_believed(patch: Patch) -> None:
     patch.set(Freshness, "outlier", lambda self, instrument: "")
+
+
+@mutant(
+    "R15",
+    "a touch whose bid is above its ask is believed by the core",
+    harmless="the reader of the stream throws such a touch away",
+)
+def crossed_touch_is_believed(patch: Patch) -> None:
+    _believe_crossed(patch)
+
+
+@mutant(
+    "R15",
+    "a touch whose bid is above its ask is read as any other",
+    harmless="the core holds back what may add risk while the newest touch is crossed",
+)
+def crossed_touch_is_read(patch: Patch) -> None:
+    _read_crossed(patch)
+
+
+@mutant("R15", "a touch whose bid is above its ask is read and believed")
+def crossed_touch_is_traded_on(patch: Patch) -> None:
+    _believe_crossed(patch)
+    _read_crossed(patch)
+
+
+def _believe_crossed(patch: Patch) -> None:
+    def outlier(self: Freshness, instrument: str) -> str:
+        last = self.desk.state.instruments[instrument].last
+        if type(last) is Quote and last.bid_units > last.ask_units > 0:
+            return ""
+        found: str = before(self, instrument)
+        return found
+
+    before = patch.set(Freshness, "outlier", outlier)
+
+
+def _read_crossed(patch: Patch) -> None:
+    def touch(self: Any, frame: bytes, ts: int) -> tuple[Any, ...]:
+        try:
+            found: tuple[Any, ...] = before(self, frame, ts)
+        except WireFault:
+            said = msgspec.json.decode(frame)
+            straight = msgspec.json.encode({**said, "b": said["a"], "a": said["b"]})
+            (quote,) = before(self, straight, ts)
+            bid, ask = quote.ask_units, quote.bid_units
+            return (Quote.of(quote.instrument, ts, bid, 1, ask, 1),)
+        return found
+
+    before = patch.set(StreamReader, "_touch", touch)
 
 
 @mutant("R15", "trading goes on before the books are compared after a reconnect")
@@ -109,6 +164,42 @@ def every_opposite_order_is_an_exit(patch: Patch) -> None:
 @mutant("I14", "a position without a stop is not repaired")
 def guard_sleeps(patch: Patch) -> None:
     patch.set(Guard, "_repair", lambda self, gap, key: None)
+
+
+@mutant("I14", "a repair puts the stop on the winning side of the price")
+def repair_on_the_wrong_side(patch: Patch) -> None:
+    def leave(self: Guard, gap: Any, quantity: int, *, trigger: int = 0, **more: Any) -> None:
+        mirrored = 2 * gap.slot.mark - trigger if trigger else 0
+        before(self, gap, quantity, trigger=mirrored, **more)
+
+    before = patch.set(Guard, "_exit", leave)
+
+
+@mutant(
+    "I14",
+    "a repair has the side of the position, and would grow it",
+    harmless="the kernel refuses an exit that does not shrink, and the guard leaves at the market",
+)
+def repair_of_the_wrong_side(patch: Patch) -> None:
+    def spec(event: Any, side: int, size: int) -> Any:
+        return before(event, -side if event.tag == "protect" else side, size)
+
+    before = patch.set(exits, "_exit_spec", spec)
+
+
+@mutant(
+    "I14",
+    "a leg that fills leaves its twin as it is",
+    harmless="the guard cancels exits of a position that is gone, and before that they only close",
+)
+def twin_stays(patch: Patch) -> None:
+    patch.set(orders, "_shrink_siblings", lambda state, order: None)
+
+
+@mutant("I14", "a leg that fills leaves its twin as it is, and so does the guard")
+def twin_stays_for_ever(patch: Patch) -> None:
+    patch.set(orders, "_shrink_siblings", lambda state, order: None)
+    patch.set(Guard, "_clear_orphans", lambda self: None)
 
 
 @mutant("I14", "a stop counts with its whole quantity after a partial fill")

@@ -10,11 +10,12 @@ from interlock.world.judges.ledger import Recoveries, Trail
 from interlock.world.judges.liveness import Liveness
 from interlock.world.judges.money import Money
 from interlock.world.judges.orders import Lives
-from interlock.world.judges.protection import Protection
+from interlock.world.judges.protection import Protection, Repairs
 from interlock.world.judges.rate import Rate
 from interlock.world.judges.reconcile import Comparisons
 from interlock.world.judges.remains import Counts, Exits, Halts
 from interlock.world.judges.sending import Barriers, WriteAhead
+from interlock.world.judges.strangers import Strangers
 from interlock.world.judging import Judge
 
 # Who looks first names the violation: what is sent before what follows from it.
@@ -29,6 +30,8 @@ JUDGES: tuple[type[Judge], ...] = (
     Lives,
     Money,
     Protection,
+    Repairs,
+    Strangers,
     Recoveries,
     Comparisons,
     Bounds,

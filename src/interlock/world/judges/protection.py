@@ -1,14 +1,22 @@
-"""I14: a position that needs protection has a stop at the venue that covers it, soon enough."""
+"""I14: a position that needs protection has a stop at the venue that covers it, soon enough.
+
+What the core places to protect or to leave one can only shrink it, where it loses.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from interlock.model.events import MarkChanged
+from interlock.model.market import Quote
 from interlock.model.order import OrderType
+from interlock.model.rows import AnyRow, IntentRow
 from interlock.runtime.settings import SECOND
+from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
+from interlock.world.process import Process
 from interlock.world.scene import Scene
 
 # How long a position may stand uncovered, counted only while an engine trades and the venue can
@@ -16,6 +24,8 @@ from interlock.world.scene import Scene
 NAKED_NS = 45 * SECOND
 LOOK_NS = 1 * SECOND
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+# What the core places for a position by itself: a stop, and the ways out of it.
+_REPAIRS = frozenset({"protect", "leave", "flatten", "cross", "market"})
 
 
 class Protection(Judge):
@@ -73,3 +83,37 @@ class Protection(Judge):
                 text = f"{missing} of {symbol} stand without a stop for {seconds} s"
                 self.demand("I14", False, text)
         self.scene.timeline.after(LOOK_NS, self._look, symbol)
+
+
+class Repairs(Judge):
+    """Every order that the core places for a position by itself, when it is decided."""
+
+    invariants = ("I14",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        # The newest price and the venue's newest mark, by process and symbol.
+        self._prices: dict[tuple[str, str], int] = {}
+        self._marks: dict[tuple[str, str], int] = {}
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """Prices by which a stop may be placed."""
+        if type(event) is Quote:
+            self._prices[(process.name, event.instrument.id)] = event.mark_units
+        elif type(event) is MarkChanged:
+            self._marks[(process.name, event.instrument)] = event.price
+
+    def wrote(self, process: Process, row: AnyRow) -> None:
+        """Against the position that the rows before it tell of."""
+        if not isinstance(row, IntentRow) or row.spec.tag not in _REPAIRS:
+            return
+        spec, name = row.spec, row.client_order_id
+        held = self.record.held.get((row.strategy, spec.instrument), 0)
+        text = f"{name} ({spec.tag}) has side {spec.side} for a position of {held}"
+        self.demand("I14", held * spec.side < 0, text)
+        key = (process.name, spec.instrument)
+        seen = [heard[key] for heard in (self._prices, self._marks) if key in heard]
+        if spec.trigger and seen:
+            is_losing = any((price - spec.trigger) * spec.side < 0 for price in seen)
+            text = f"the stop {name} at {spec.trigger} is beyond the price and the mark: {seen}"
+            self.demand("I14", is_losing, text)
