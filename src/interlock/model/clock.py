@@ -4,8 +4,8 @@ A machine's clock is set: by an operator, by NTP after a long time alone, by a h
 guest. Set back by a minute, everything that is due within that minute would wait for it: time-outs,
 cancels that the budget held back, the repair of a stop. Set ahead, every answer on its way would
 count as missing. So an engine counts on from where it began, by a counter that nobody sets, and
-draws near the machine's clock no faster than NTP itself does. Where two clocks differ, the venue's
-is measured (``adapters/offset``), and the venue's own time is what a request is stamped with.
+draws near the machine's clock no faster than NTP itself does. What a request is
+stamped with is the venue's own time, measured against ours.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
+_SECOND = 1_000_000_000
 # What NTP allows itself; at this pace a second is made up for in half an hour.
 MOST_PPM = 500
 # A pace holds for this long, and longer where nobody asks for the time.
-PACE_NS = 1_000_000_000
+PACE_NS = 1 * _SECOND
 _MILLION = 1_000_000
+# A quartz drifts by less than 100 ppm, and ours makes up for a step by MOST_PPM: the bound on an
+# offset's error grows by this share of its age.
+_DRIFT = 1_600
 
 
 class _Pace(NamedTuple):
@@ -65,3 +71,29 @@ class SteadyClock:
         ppm = (self._wall() - now) * _MILLION // PACE_NS
         # One assignment: other threads read the time too.
         self._pace = _Pace(counted, now, max(-MOST_PPM, min(MOST_PPM, ppm)))
+
+
+class Offset(msgspec.Struct):
+    """A venue's clock against ours, measured by round trips and never assumed.
+
+    ``value`` is venue time minus ours and ``error`` how far it may be off, ns.
+    """
+
+    value: int = 0
+    error: int = _SECOND
+    ts_measured: int = 0
+
+    def take(self, *, sent: int, seen: int, venue: int) -> None:
+        """Take a sample in: the truth lies within half of the round trip around the middle."""
+        half = (seen - sent) // 2
+        aged = self.error + (seen - self.ts_measured) // _DRIFT
+        found = venue - sent - half
+        # A sample that contradicts what is held, even at its worst, means that a clock was set.
+        was_set = abs(found - self.value) > half + aged
+        if half <= aged or not self.ts_measured or was_set:
+            self.value, self.error = found, half
+            self.ts_measured = seen
+
+    def at_venue(self, ts: int) -> int:
+        """The venue's time at one of ours; 0, which stands for none, stays 0."""
+        return ts + self.value if ts else 0

@@ -16,6 +16,7 @@ from interlock.scenarios.audit import Kept, Verdict, judge, read_ledger
 from interlock.scenarios.engine import Engine, Play
 from interlock.scenarios.exchange import Exchange, Place
 from interlock.scenarios.protocols import Protocol
+from interlock.sim.chance import Splitmix
 
 # Of a process, on a machine that is busy with others; no promise.
 START_S = 60.0
@@ -30,19 +31,14 @@ class Failed(AssertionError):
 
 
 class Draw:
-    """Numbers from a seed (splitmix64): equal on every machine."""
+    """Numbers from a seed: equal on every machine."""
 
     def __init__(self, seed: int) -> None:
-        self._state = seed & (1 << 64) - 1
+        self._chance = Splitmix(seed)
 
     def between(self, low: float, high: float) -> float:
         """The next number in [low, high)."""
-        mask = (1 << 64) - 1
-        self._state = (self._state + 0x9E3779B97F4A7C15) & mask
-        mixed = self._state
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & mask
-        return low + (high - low) * ((mixed ^ (mixed >> 31)) >> 11) / (1 << 53)
+        return low + (high - low) * self._chance.share()
 
 
 class Stage:

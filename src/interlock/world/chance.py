@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-_MASK = (1 << 64) - 1
+from interlock.sim.chance import Splitmix
+
 MILLION = 1_000_000
 
 
-class Chance:
-    """A splitmix64 sequence of its own for every name, so that one fault does not move another."""
+class Chance(Splitmix):
+    """A sequence of its own for every name, so that one fault does not move another."""
 
-    __slots__ = ("_state",)
+    __slots__ = ()
 
     def __init__(self, seed: int, name: str) -> None:
         digest = blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
-        self._state = int.from_bytes(digest, "big")
-
-    def draw(self) -> int:
-        """64 bits."""
-        self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
-        mixed = self._state
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-        return mixed ^ (mixed >> 31)
+        super().__init__(int.from_bytes(digest, "big"))
 
     def below(self, count: int) -> int:
         """In 0 <= n < count."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.model.clock import Offset
 from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote
@@ -41,6 +42,7 @@ _KEEP_NS = 20 * 60 * SECOND
 _CLOCK_NS = 60 * SECOND
 # Quotes may be nine seconds apart, marks twelve.
 _SILENCE_NS = 20 * SECOND
+_sign = partial(signing.hmac_signature, SECRET.encode())
 _KINDS: dict[type, str] = {
     PlaceRequest: "place",
     CancelRequest: "cancel",
@@ -231,18 +233,18 @@ class _Calls:
         self._clock = clock
         self._dialect = dialect
         self._judge = judge
-        self._offset = 0
+        self._offset = Offset()
         self.is_dead = False
 
     def sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
         """The request as it leaves; raises DeadlinePassed."""
-        now = self._clock.now_ns() + self._offset
-        deadline = ts_deadline + self._offset if ts_deadline else 0
-        parameters = requests.bytes_to_sign(draft, ts=now, ts_deadline=deadline)
-        signature = ""
-        if draft.security == "signed":
-            signature = signing.hmac_signature(SECRET.encode(), parameters)
-        return requests.finish(draft, parameters, signature=signature, key=KEY)
+        return requests.signed(
+            draft,
+            ts=self._offset.at_venue(self._clock.now_ns()),
+            ts_deadline=self._offset.at_venue(ts_deadline),
+            key=KEY,
+            sign=_sign,
+        )
 
     def keep_measuring(self) -> None:
         """Measure now and every minute, until the process is gone."""
@@ -265,8 +267,8 @@ class _Calls:
             reply = Reply(status=found.status, body=found.body, headers=found.headers)
             talk.replied(reply, ts=seen)
             answer = talk.answer
-            if isinstance(answer, Answer) and answer.ts_venue and 0 <= seen - sent < SECOND:
-                self._offset = answer.ts_venue - sent - (seen - sent) // 2
+            if isinstance(answer, Answer) and answer.ts_venue:
+                self._offset.take(sent=sent, seen=seen, venue=answer.ts_venue)
 
         self._network.call(self.sign(draft, 0), "session", came)
 

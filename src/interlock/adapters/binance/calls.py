@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from interlock.adapters.connecting import Refusal
-from interlock.adapters.offset import Offset
 from interlock.adapters.transport import Ending, Transport
+from interlock.model.clock import Offset
 from interlock.model.venue import Answer, Request, TimeQuery, Verdict
 from interlock.ports import Clock, Signer
 from interlock.wire.binance import requests
@@ -91,11 +91,13 @@ class Calls:
         talk.replied(found, ts=seen)
 
     def _sign(self, draft: Draft, ts_deadline: int) -> HttpRequest:
-        now = self._clock.now_ns() + self.offset.value
-        deadline = ts_deadline + self.offset.value if ts_deadline else 0
-        parameters = requests.bytes_to_sign(draft, ts=now, ts_deadline=deadline)
-        signature = self._keys.signer.sign(parameters) if draft.security == "signed" else ""
-        return requests.finish(draft, parameters, signature=signature, key=self._keys.name)
+        return requests.signed(
+            draft,
+            ts=self.offset.at_venue(self._clock.now_ns()),
+            ts_deadline=self.offset.at_venue(ts_deadline),
+            key=self._keys.name,
+            sign=self._keys.signer.sign,
+        )
 
     def _learn_time(self, request: TimeQuery, reply: Reply, *, sent: int, seen: int) -> None:
         judged = self._judge.judge(request, [reply], ts=seen)

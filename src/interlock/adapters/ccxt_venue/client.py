@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from interlock.adapters.connecting import OPEN, Network
-from interlock.adapters.offset import Offset
 from interlock.adapters.transport import Ending, Reply, Transport
+from interlock.model.clock import Offset
 from interlock.ports import Clock
 from interlock.wire.http import HttpRequest
 
@@ -106,7 +106,7 @@ class SafeExchange:
 
     def milliseconds(self) -> int:
         """The venue's time: what ccxt stamps requests with."""
-        return (self._clock.now_ns() + self.offset.value) // 1_000_000
+        return self.offset.at_venue(self._clock.now_ns()) // 1_000_000
 
     async def open(self) -> None:
         """Make the pool and load the markets; from then on numbers are text."""

@@ -169,14 +169,14 @@ class UserLook:
         self._heard = heard
         self._open: dict[str, VenueOrder] = {}
         self._fills: dict[tuple[str, int], None] = {}
-        self._since = clock.now_ns() + asking.exchange.offset.value
+        self._since = asking.exchange.offset.at_venue(clock.now_ns())
         self._positions: dict[str, int] = {}
         self._wallets: dict[str, int] = {}
 
     async def look(self) -> None:
         """One look at everything."""
         # Orders first: whoever sees an order's end has its executions in the same look.
-        now = self._clock.now_ns() + self._asking.exchange.offset.value
+        now = self._asking.exchange.offset.at_venue(self._clock.now_ns())
         present: list[VenueOrder] = []
         for market in self._asking.markets.all():
             present += await self._asking.reading.open_orders(market.symbol)

@@ -6,8 +6,8 @@ import msgspec
 
 from interlock.adapters.connecting import Refusal
 from interlock.adapters.hyperliquid import pages
-from interlock.adapters.offset import Offset
 from interlock.adapters.transport import Ending, Reply, Transport
+from interlock.model.clock import Offset
 from interlock.model.venue import (
     AmendRequest,
     Answer,
@@ -90,7 +90,7 @@ class Calls:
 
     def venue_now(self) -> int:
         """The venue's time as far as it was measured, ns."""
-        return self._clock.now_ns() + self.offset.value
+        return self.offset.at_venue(self._clock.now_ns())
 
     async def answer(self, request: Request, *, filled: int = 0) -> Answer:
         """The answer to one request, whatever happens on the way.
@@ -129,7 +129,7 @@ class Calls:
     def signed(self, request: Request, filled: int) -> HttpRequest:
         """The action as it leaves; raises what says why it may not."""
         now = self.venue_now()
-        deadline = request.ts_deadline + self.offset.value if request.ts_deadline else 0
+        deadline = self.offset.at_venue(request.ts_deadline)
         if deadline and deadline // NS_PER_MS <= now // NS_PER_MS:
             raise DeadlinePassed(f"it was to be sent before {request.ts_deadline}")
         spec = getattr(request, "spec", None)

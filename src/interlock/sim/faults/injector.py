@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.sim.chance import Splitmix
 from interlock.sim.faults.script import (
     REQUEST_FAULTS,
     REVERTED,
@@ -23,7 +24,6 @@ from interlock.sim.faults.script import (
     parse_rule,
 )
 
-_MASK = (1 << 64) - 1
 _NEVER = 1 << 62
 # How many faults are remembered one by one; all of them are counted.
 TRUTH_KEPT = 100_000
@@ -135,7 +135,7 @@ class Injector:
     def __init__(self, script: Script, *, ts_start: int) -> None:
         self.truth: deque[Truth] = deque(maxlen=TRUTH_KEPT)
         self.counts: dict[str, int] = {}
-        self._state = script.seed & _MASK
+        self._chance = Splitmix(script.seed)
         self._requests: list[_Armed] = []
         self._frames: list[_Armed] = []
         self._verbs: list[_Armed] = []
@@ -291,18 +291,10 @@ class Injector:
         rule = armed.rule
         if armed.seen <= rule.after_calls:
             return False
-        if rule.probability < 1 and self._chance() >= rule.probability:
+        if rule.probability < 1 and self._chance.share() >= rule.probability:
             return False
         armed.fired += 1
         return True
-
-    def _chance(self) -> float:
-        """The next number in [0, 1) of a splitmix64 sequence: equal on every machine."""
-        self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
-        mixed = self._state
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-        return ((mixed ^ (mixed >> 31)) >> 11) / (1 << 53)
 
 
 def _meets(rule: Rule, item: Call | Frame) -> bool:

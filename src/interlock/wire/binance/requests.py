@@ -124,6 +124,15 @@ def finish(draft: Draft, parameters: bytes, *, signature: str = "", key: str = "
     return HttpRequest(method=draft.method, path=draft.path, query=parameters, headers=headers)
 
 
+def signed(
+    draft: Draft, *, ts: int, ts_deadline: int, key: str, sign: Callable[[bytes], str]
+) -> HttpRequest:
+    """The request as it leaves at venue time ``ts`` (ns); raises DeadlinePassed."""
+    parameters = bytes_to_sign(draft, ts=ts, ts_deadline=ts_deadline)
+    signature = sign(parameters) if draft.security == "signed" else ""
+    return finish(draft, parameters, signature=signature, key=key)
+
+
 def child_query(symbol: str, order_id: str) -> Draft:
     """Where is the order that a trigger made?"""
     return Draft(
