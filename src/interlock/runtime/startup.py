@@ -16,10 +16,9 @@ from interlock.runtime.desk import Desk, enter_epoch
 from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.gate import Fence
 from interlock.runtime.reconcile import Reconciler
-from interlock.runtime.resolver import Resolver
+from interlock.runtime.resolver import RESTART, Resolver
 from interlock.runtime.tracks import Attempt, Track
 
-RESTART = "restart"
 # Why an attempt has no answer, and why what was decided did not leave.
 ENDED = "the process ended before an answer"
 NEVER_DURABLE = "not sent: the process ended before "

@@ -58,19 +58,24 @@ def setup_of(strategy: type[Strategy] = Idle) -> Setup:
 class Core:
     """An engine, what it asked and was not told, its rows and its notices."""
 
-    def __init__(self, setup: Setup | None = None) -> None:
+    def __init__(
+        self, setup: Setup | None = None, *, ts: int = T0, after: Core | None = None
+    ) -> None:
+        """``after`` is the life before this one: its ledger is gone on from."""
         setup = setup or setup_of()
-        self.engine = Engine(setup, recover(setup), LEASE)
-        self.ts = T0
+        rows = () if after is None else after.ledger()
+        epoch = LEASE.epoch + (after is not None)
+        lease = msgspec.structs.replace(LEASE, epoch=epoch, ts_expires=ts + 1_000 * SECOND)
+        self.engine = Engine(setup, recover(setup, rows=rows), lease)
+        self.ts = ts
         self.asked: list[Request] = []
         self.stored: list[LedgerRow] = []
         self.notices: list[Any] = []
         self._out(self.engine.begin(self.ts))
         self.hear(StreamChanged(ts_event=self.ts, stream=Stream.USER, is_up=True))
-        for _ in range(3):
+        while after is None and not self.engine.startup.is_trading:
             self.answer_all()
             self.later(SECOND)
-        assert self.engine.startup.is_trading
 
     def hear(self, event: Any) -> None:
         self._out(self.engine.take(event, self.ts))

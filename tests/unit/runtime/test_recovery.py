@@ -7,6 +7,7 @@ import pytest
 
 from interlock.kernel import snapshot
 from interlock.kernel.snapshot import SnapshotError
+from interlock.model.market import Quote
 from interlock.model.rows import (
     InstrumentRow,
     IntentRow,
@@ -16,9 +17,9 @@ from interlock.model.rows import (
     StoredRow,
     encode_row,
 )
-from interlock.model.venue import OrderSeen
+from interlock.model.venue import OrderSeen, PlaceRequest
 from interlock.runtime.recovery import VERSION, Recovered, pack, recover
-from interlock.runtime.settings import SECOND
+from interlock.runtime.settings import MS, SECOND
 from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
 from tests.scenario import EQUITY
@@ -35,6 +36,18 @@ class Waking(Strategy):
 
     def on_timer(self, name: str) -> None:
         self.timer("second", T0 + 120 * SECOND)
+
+
+class Buyer(Strategy):
+    """Wants one limit order at the first quote."""
+
+    def on_start(self) -> None:
+        self.asked = False
+
+    def on_quote(self, quote: Quote) -> None:
+        if not self.asked:
+            self.asked = True
+            self.limit(1, 1, "100.00")
 
 
 def _stored(rows: list[LedgerRow]) -> list[StoredRow]:
@@ -112,3 +125,21 @@ def test_timers_of_strategies_come_back() -> None:
     core.later(60 * SECOND)
     assert core.engine.desk.books.timers == {"toy": {"second": T0 + 120 * SECOND}}
     _is_like(recover(setup_of(strategy=Waking), rows=core.ledger()), core)
+
+
+@pytest.mark.parametrize("ahead", [0, 3_600 * SECOND])
+def test_what_another_life_sent_may_come_for_as_long_as_an_attempt_lasts(ahead: int) -> None:
+    before = Core(setup_of(Buyer))
+    before.hear(Quote.of(BTC, before.ts, 100_00, 5_000, 100_01, 5_000))
+    [place] = [request for request in before.asked if isinstance(request, PlaceRequest)]
+    # The next life begins while the request is on its way; its clock may have been set ahead.
+    ts_begin = before.ts + 100 * MS + ahead
+    after = Core(setup_of(Buyer), ts=ts_begin, after=before)
+    open_orders = after.engine.desk.state.open
+    assert list(open_orders) == [place.client_order_id]
+    while open_orders and after.ts < ts_begin + 60 * SECOND:
+        after.answer_all()
+        after.later(100 * MS)
+    settings = after.engine.setup.settings
+    least = settings.attempt_ns + settings.proof_ns
+    assert least < after.ts - ts_begin < least + 2 * SECOND
