@@ -63,6 +63,8 @@ query_lag | query | F02 F11 | rate | 0 | 200000
     a query does not see what happened in the last 0 to 5 s
 stale_snapshot | query | F45 | rate | 0 | 200000
     a query answers what it answered up to 5 s ago
+history_down | query | F05 F34 | count | 0 | 3
+    questions about executions are answered with 503 for 10 s to 2 min
 message_lost | stream | F34 | rate | 0 | 100000
     a message of the user stream is lost
 message_twice | stream | F27 F35 | rate | 0 | 100000
@@ -91,6 +93,10 @@ manual_trade | account | F63 F114 | count | 0 | 2
     somebody trades on the same account by hand
 manual_cancel | account | F64 | count | 0 | 3
     somebody cancels our orders by hand, stops too
+trade_untold | account | F63 | count | 0 | 2
+    somebody trades by hand and nothing ever tells of the execution; the position shows it
+late_fill | account | F32 | count | 0 | 4
+    an order of ours executes in part after the venue said that it is canceled
 transfer | account | F65 | count | 0 | 2
     money is paid in or out
 filter_change | account | F56 | count | 0 | 1
@@ -103,6 +109,8 @@ kill | process | F73 F82 | count | 0 | 12
     the process dies between two instructions of any kind
 kill_at_write | process | F73 F28 | rate | 0 | 8000
     the process dies just before, while or after rows become durable
+kill_after_snapshot | process | F73 F74 | count | 0 | 3
+    a snapshot is taken while an order is on its way, and the process dies 20 ms to 3 s later
 kill_in_recovery | process | F74 | rate | 0 | 300000
     the process dies again while it recovers
 pause | process | F79 F85 | count | 0 | 3
@@ -133,6 +141,8 @@ lease_unreachable | peer | F84 F94 | count | 0 | 2
     leases cannot be renewed for 1 to 40 s
 operator | operator | F103 F104 F107 | count | 0 | 3
     pause, halt, emergency stop, resume, shutdown; some of them twice
+stop_and_kill | operator | F103 F73 | count | 0 | 3
+    pause, halt or emergency stop, and the process dies before it is lifted, often after a snapshot
 """
 
 

@@ -23,6 +23,7 @@ TIMEOUT_NS = 10 * SECOND
 # The client pings every 10 s and gives a socket up 5 s later.
 PING_NS = 15 * SECOND
 _HTML = b"<html><head><title>%d</title></head><body>unavailable</body></html>"
+_TRADES = "/userTrades"
 _ADDRESS = "10.0.0.1"
 _ODD = b'{"e":"PLEDGE_UPDATE","E":1700000000000,"a":{"m":[1,null,{"k":"v"}],"new":true}}'
 
@@ -61,6 +62,9 @@ class Network:
         # No new socket until then; requests pass.
         self.socketless_until = 0
         self.refused_until = 0
+        # Questions about executions fail until then; orders of which nothing tells an execution.
+        self.tradeless_until = 0
+        self.untold: set[int] = set()
         self.sockets: list[Socket] = []
         self._asked: dict[bytes, list[tuple[int, HttpResponse]]] = {}
         self._wake: Planned | None = None
@@ -96,6 +100,9 @@ class Network:
             dice.matters("key_refused")
             text = "Invalid API-key, IP, or permissions for action."
             return _error(401, -2015, text), 0
+        if ts < self.tradeless_until and request.path.endswith(_TRADES):
+            dice.matters("history_down")
+            return _page(503), 0
         trouble = self._trouble()
         if trouble is not None and not trouble[1]:
             return trouble[0], 0
@@ -133,6 +140,8 @@ class Network:
             venue.lag_ns = dice.between("query_lag", 1, 5_000) * MS
         response = venue.server.handle(ts, request, address=_ADDRESS)
         venue.lag_ns = 0
+        if self.untold and request.path.endswith(_TRADES):
+            response = self._without_untold(response)
         if "stale_snapshot" not in dice.plan.rates:
             return response
         kept = self._asked.setdefault(_question(request), [])
@@ -141,6 +150,14 @@ class Network:
         if len(kept) > 1 and dice.hits("stale_snapshot"):
             return kept[0][1]
         return response
+
+    def _without_untold(self, response: HttpResponse) -> HttpResponse:
+        """A list of executions without those that nothing tells of."""
+        said = msgspec.json.decode(response.body)
+        if not isinstance(said, list):
+            return response
+        kept = [row for row in said if row["orderId"] not in self.untold]
+        return msgspec.structs.replace(response, body=msgspec.json.encode(kept))
 
     def _spoil(self, response: HttpResponse) -> tuple[HttpResponse | None, int]:
         dice = self.dice
@@ -231,6 +248,8 @@ class Network:
         if line.ts < socket.ts_frozen:
             if socket.is_user:
                 dice.matters("stream_silent")
+            return
+        if self.untold and any(b'"i":%d,' % number in frame for number in self.untold):
             return
         for again in range(2):
             found = self._on_user_stream(socket, again) if socket.is_user else 0

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from interlock.model.rows import StoredRow
-from interlock.model.venue import Request
+from interlock.model.venue import PlaceRequest, Request
 from interlock.ports import Ended, Lease, LedgerFault, Timer
 from interlock.runtime.commits import Doors, Places
 from interlock.runtime.engine import Engine
@@ -91,6 +91,8 @@ class Process:
         self._clock = self.machine.clock()
         self._paused_until = 0
         self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        # It dies so long after a snapshot that is taken when the next order is on its way; 0: not.
+        self._dies_after = 0
 
     # Clock.
     def now_ns(self) -> int:
@@ -179,6 +181,15 @@ class Process:
         if self._life is not None:
             self._life.kill(why)
 
+    def kill_after_snapshot(self, delay_ns: int, *, at_order: bool = False) -> None:
+        """Save a snapshot, now or when the next order has left, and die so long after it."""
+        if at_order:
+            self._dies_after = delay_ns
+            return
+        if self.loop is not None:
+            self.turn(self.loop.checkpoint)
+            self.around.timeline.after(delay_ns, self.kill, "killed after a snapshot")
+
     def pause(self, length_ns: int) -> None:
         """It stands still, as a suspended machine does; what comes waits."""
         if self.loop is None:
@@ -239,6 +250,9 @@ class Process:
 
     def _leaves(self, request: Request) -> None:
         self._watch.leaves(self, request)
+        if self._dies_after and isinstance(request, PlaceRequest):
+            delay, self._dies_after = self._dies_after, 0
+            self.around.timeline.after(0, self.kill_after_snapshot, delay)
 
     def _told(self, fact: Any) -> None:
         self._watch.told(self, fact)

@@ -91,12 +91,12 @@ class Scene:
         )
 
     # Operators and peers.
-    def order(self, verb: str, *, twice: bool = False) -> None:
-        """An operator gives a verb to the first engine."""
+    def order(self, verb: str, *, twice: bool = False, scope: str = "") -> None:
+        """An operator gives a verb to the first engine, for all of it or for a scope."""
         for _ in range(1 + twice):
             if self.first.loop is not None:
-                self.story("operator", verb, "")
-                self.first.command(verb)
+                self.story("operator", verb, scope)
+                self.first.command(verb, scope)
                 self._watch.commanded(self.first, verb)
 
     def lift(self, *, all_of_it: bool = True) -> None:

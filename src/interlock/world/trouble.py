@@ -12,7 +12,7 @@ import msgspec
 from interlock.model.instrument import FixedTick
 from interlock.model.order import OrderType
 from interlock.runtime.settings import MS, SECOND
-from interlock.sim.venue.values import OrderTicket, Refused
+from interlock.sim.venue.values import Order, OrderTicket, Refused
 from interlock.world.exchange import ACCOUNT, CURRENCY, MONEY
 from interlock.world.scene import Scene
 
@@ -93,6 +93,10 @@ class AtTheVenue(Family):
         network = self._scene.network
         network.refused_until = self._line.ts + self._length("key_refused", 1_000, 40_000)
 
+    def history_down(self) -> None:
+        network = self._scene.network
+        network.tradeless_until = self._line.ts + self._length("history_down", 10_000, 120_000)
+
     def skew(self) -> None:
         length = self._length("skew", 100, 5_000)
         state = self._scene.exchange.server.state
@@ -140,15 +144,33 @@ class OnTheAccount(Family):
             self._scene.truth.touched(symbol)
 
     def manual_trade(self) -> None:
-        symbol = self._symbol("manual_trade")
+        self._by_hand("manual_trade")
+
+    def trade_untold(self) -> None:
+        found = self._by_hand("trade_untold")
+        if found is not None:
+            self._scene.truth.untold(found)
+            self._scene.network.untold.add(found.order_id)
+
+    def _by_hand(self, name: str) -> Order | None:
+        symbol = self._symbol(name)
         lot = self._scene.exchange.core.instrument(symbol).lot
-        side = 1 if self._dice.coin("manual_trade") else -1
-        quantity = lot * self._dice.between("manual_trade", 5, 30)
+        side = 1 if self._dice.coin(name) else -1
+        quantity = lot * self._dice.between(name, 5, 30)
         ticket = OrderTicket(symbol=symbol, side=side, quantity=quantity, type=OrderType.MARKET)
         found = self._scene.exchange.core.manual_trade(self._line.ts, ACCOUNT, ticket)
-        if not isinstance(found, Refused):
-            self._matters("manual_trade")
-            self._scene.truth.touched(symbol)
+        if isinstance(found, Refused):
+            return None
+        self._matters(name)
+        self._scene.truth.touched(symbol)
+        return found
+
+    def late_fill(self) -> None:
+        symbol = self._symbol("late_fill")
+        core = self._scene.exchange.core
+        quantity = core.instrument(symbol).lot * self._dice.between("late_fill", 1, 20)
+        if not isinstance(core.fill_late(self._line.ts, ACCOUNT, symbol, quantity), Refused):
+            self._matters("late_fill")
 
     def manual_cancel(self) -> None:
         orders = self._scene.exchange.open_orders()
@@ -187,6 +209,12 @@ class InTheProcess(Family):
         if process.loop is not None:
             self._matters("kill")
             process.kill()
+
+    def kill_after_snapshot(self) -> None:
+        if self._scene.first.loop is not None:
+            self._matters("kill_after_snapshot")
+            delay = self._length("kill_after_snapshot", 20, 3_000)
+            self._scene.first.kill_after_snapshot(delay, at_order=True)
 
     def pause(self) -> None:
         if self._scene.first.loop is not None:
@@ -261,6 +289,24 @@ class ByOperators(Family):
         self._matters("operator")
         self._scene.order(verb, twice=self._dice.coin("operator"))
         self._line.after(self._length("operator", 5_000, 90_000), self._scene.lift)
+
+    def stop_and_kill(self) -> None:
+        name, first = "stop_and_kill", self._scene.first
+        verb = ("pause", "halt", "emergency-stop")[self._dice.between(name, 0, 2)]
+        is_whole = verb == "emergency-stop" or self._dice.coin(name)
+        if first.loop is None:
+            return
+        self._matters(name)
+        self._scene.order(verb, scope="" if is_whole else self._symbol(name))
+        delay = self._length(name, 100, 10_000)
+        if self._dice.coin(name):
+            self._line.after(delay, first.kill_after_snapshot, self._length(name, 20, 1_000))
+        else:
+            self._line.after(delay, first.kill, "killed under a verb")
+        # An emergency is lifted in two steps.
+        lifted = delay + self._length(name, 25_000, 60_000)
+        for after in (lifted, lifted + 3 * SECOND):
+            self._line.after(after, self._scene.lift)
 
 
 class Trouble:

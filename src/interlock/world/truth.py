@@ -38,6 +38,8 @@ class Truth:
         # The newest state of every order of the account, by its number and kind.
         self.orders: dict[int, Order] = {}
         self.touched_at: dict[str, int] = {}
+        # Orders of others of which nothing tells: when, their symbols and signed quantities.
+        self.unseen: dict[int, tuple[int, str, int]] = {}
         self.record = Record(ACCOUNT)
         self._files = files
         self._flipped: dict[int, None] = {}
@@ -72,6 +74,10 @@ class Truth:
     def touched(self, symbol: str) -> None:
         """Somebody other than the engine traded on the account."""
         self.touched_at[symbol] = self.now()
+
+    def untold(self, order: Order) -> None:
+        """An order of others traded, and nothing will ever tell of it."""
+        self.unseen[order.order_id] = (self.now(), order.symbol, order.side * order.filled)
 
     # The mirror of the ledger.
     def flipped(self, place: int) -> None:

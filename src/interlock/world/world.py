@@ -168,7 +168,7 @@ class World:
         scene.dice.is_calm = True
         network, files, ts = scene.network, scene.files, scene.timeline.ts
         network.cut_until = network.nameless_until = network.closed_until = ts
-        network.socketless_until = ts
+        network.socketless_until = network.tradeless_until = ts
         files.full_until = files.unreachable_until = ts
         files.faults_due = 0
         for process in scene.processes:

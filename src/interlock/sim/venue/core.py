@@ -139,6 +139,11 @@ class OperatorVerbs:
         parts = round(ratio * RATE_SCALE)
         return copy(operator.fill_part(self.state, self.state.owner(account), market, parts))
 
+    def fill_late(self, ts: int, account: str, symbol: str, quantity: int) -> Order | Refused:
+        """The newest canceled order of an account executes after all, in part."""
+        market = self._at(ts, symbol)
+        return copy(operator.fill_late(self.state, self.state.owner(account), market, quantity))
+
     def change_filters(self, ts: int, symbol: str, instrument: Instrument) -> None:
         """Give a symbol another tick, lot, leverage or tiers; its units must stay."""
         operator.change_filters(self.state, self._at(ts, symbol), instrument)

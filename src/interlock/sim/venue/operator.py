@@ -10,7 +10,7 @@ from interlock.sim.venue.accounts import PARTICIPANTS, Account
 from interlock.sim.venue.conditionals import react
 from interlock.sim.venue.market import Market, Trading
 from interlock.sim.venue.requests import place
-from interlock.sim.venue.settlement import end_any, swap
+from interlock.sim.venue.settlement import end_any, fill_ended, swap
 from interlock.sim.venue.state import VenueError, VenueState
 from interlock.sim.venue.values import (
     EndReason,
@@ -118,6 +118,23 @@ def fill_part(state: VenueState, account: Account, market: Market, parts: int) -
     crowd.take(state, market, -order.side, price=order.price, quantity=ahead + share)
     react(state, market)
     return order
+
+
+def fill_late(
+    state: VenueState, account: Account, market: Market, quantity: int
+) -> Order | Refused:
+    """The newest canceled order of an account executes after all, up to ``quantity`` of it.
+
+    So a matching engine does whose word about the end overtook that about an execution.
+    """
+    for order in reversed(account.orders.closed.values()):
+        is_one = order.symbol == market.symbol and order.status is OrderStatus.CANCELED
+        if is_one and order.left and order.price and not order.reduce_only:
+            part = min(order.left, quantity)
+            fill_ended(state, market, order, quantity=part, price=order.price)
+            react(state, market)
+            return order
+    return Refused(Refusal.UNKNOWN_ORDER, "no order was canceled with something left")
 
 
 def change_filters(state: VenueState, market: Market, instrument: Instrument) -> None:

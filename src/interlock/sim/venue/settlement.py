@@ -48,6 +48,16 @@ def swap(
         _fill(state, market, counter, (price, quantity, False, "adl"))
 
 
+def fill_ended(
+    state: VenueState, market: Market, order: Order, *, quantity: int, price: int
+) -> None:
+    """Execute a part of an order that has ended already; its end stays what it was."""
+    market.trade_id += 1
+    _fill(state, market, order, (price, quantity, True, "trade"))
+    counter = state.accounts[PARTICIPANTS]
+    _settle_venue(state, market, counter, signed=-order.side * quantity, price=price)
+
+
 def print_trade(
     state: VenueState, market: Market, match: Match, *, is_liquidation: bool = False
 ) -> None:
@@ -110,7 +120,9 @@ def _fill(
     order.filled += quantity
     order.notional += notional
     order.ts_updated = state.now
-    order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
+    was_open = order.is_open
+    if was_open:
+        order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
     fill = Fill(
         fill_id=trade_id,
         order_id=order.order_id,
@@ -130,14 +142,15 @@ def _fill(
         ts=state.now,
     )
     account.fills.append(fill)
-    if not order.left:
+    is_over_now = was_open and not order.left
+    if is_over_now:
         forget(market, account, order)
     state.tell_order(order, cause, fill)
     tell_account(
         state, account, "order" if cause in ("trade", "settlement") else cause, holdings=(holding,)
     )
     state.changed[(account.name, market.symbol)] = None
-    if not order.left:
+    if is_over_now:
         state.ended.append(order)
 
 

@@ -71,11 +71,15 @@ class Exposure(Judge):
         )
 
     def _not_known(self, symbol: str, side: int) -> int:
-        """Executions that the position leaped by and no row could know of yet."""
+        """Executions that the position leaped by and no row could know of yet.
+
+        Those of others, of exits, and of orders that were over by the venue's own word.
+        """
         total = 0
         for fill in self.record.untold.get(symbol, {}).values():
             order = self.record.orders.get(self.record.name_of(fill))
-            if fill.side == side and (order is None or order.intent.spec.reduce_only):
+            is_known = order is not None and not order.is_over and not order.intent.spec.reduce_only
+            if fill.side == side and not is_known:
                 total += fill.quantity
         return total
 

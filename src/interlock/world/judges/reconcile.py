@@ -12,7 +12,7 @@ from interlock.model.rows import TransitionRow as Moved
 from interlock.model.venue import AmendRequest, PlaceRequest
 from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Command, Outputs
-from interlock.world.judges.money import OWN_LINES
+from interlock.world.judges.money import FUDGED, OWN_LINES
 from interlock.world.judging import Judge
 from interlock.world.plan import QUIET
 from interlock.world.process import Process
@@ -79,12 +79,18 @@ class Comparisons(Judge):
             return
         if isinstance(row, ReconcileRow):
             self._compared += 1
-            found = [item for item in row.differences if item.cause != "basis"]
+            found = [item for item in row.differences if item.cause not in self._costs]
             self.demand("I24", not found, f"a comparison of equal books finds {found}")
         # The basis of executions that came in another order is confirmed by a second comparison.
-        is_paid = isinstance(row, PaymentRow) and row.payment.kind in OWN_LINES - {"basis"}
+        is_paid = isinstance(row, PaymentRow) and row.payment.kind in OWN_LINES - self._costs
         is_change = is_paid or isinstance(row, AdjustmentRow | FillRow | Moved)
         self.demand("I24", not is_change, f"books that were equal change by {row}")
+
+    @property
+    def _costs(self) -> frozenset[str]:
+        """Lines that a second comparison confirms: in which parts a position's cost is realized."""
+        # What an execution cost that nothing told of shows when its position shrinks.
+        return frozenset({"basis"}) | (FUDGED if self.scene.truth.unseen else frozenset())
 
     def quiet(self) -> None:
         """There was a comparison in the quiet time."""

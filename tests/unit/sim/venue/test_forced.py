@@ -199,3 +199,22 @@ def test_the_fund_pays_the_debt_of_an_account_with_nothing_left() -> None:
     assert wallet(core, "ann") == 0
     assert core.payments_since("ann", 0)[-1].kind == "insurance"
     assert not core.account("ann").balances[0].available
+
+
+def test_an_order_may_execute_after_its_cancel() -> None:
+    core = venue()
+    order = taken(core.place(1, "ann", limit(1, 10, 490_000)))
+    assert isinstance(core.fill_late(2, "ann", BTC, 4), Refused)
+    taken(core.cancel(2, "ann", BTC, order_id=order.order_id))
+    late = taken(core.fill_late(3, "ann", BTC, 4))
+    assert (late.status, late.filled, late.left) == (OrderStatus.CANCELED, 4, 6)
+    assert (held(core, "ann"), total(core)) == (4, 0)
+    told = [e for e in core.events if isinstance(e, OrderEvent)][-1]
+    assert told.fill is not None
+    assert (told.order.status, told.fill.quantity) == (OrderStatus.CANCELED, 4)
+    paid = sum(item.amount for item in core.payments_since("ann", 0))
+    assert paid == -told.fill.fee
+    # What is left of it may do so too, and no more than that.
+    assert taken(core.fill_late(4, "ann", BTC, 100)).left == 0
+    assert isinstance(core.fill_late(5, "ann", BTC, 1), Refused)
+    assert not core.open_orders("ann", BTC)
