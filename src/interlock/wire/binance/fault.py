@@ -14,7 +14,8 @@ _T = TypeVar("_T")
 
 # Longer than any number the venue writes; a longer one is a mistake or an attack.
 _TEXT_MAX = 40
-_SHORT = 20
+# So many digits fit into a column of market data whatever they are.
+_SHORT = 18
 # What a column of market data can hold.
 _UNITS_MAX = 2**62
 _EXCERPT = 120
@@ -41,13 +42,13 @@ def decoder(shape: type[_T]) -> Callable[[bytes], _T]:
 def units(text: str, exponent: int, what: str) -> int:
     """Integer units of a decimal text; refuses what is finer, too long, or no plain number."""
     whole, _, part = text.partition(".")
-    part = part.rstrip("0")
+    if len(part) != exponent:
+        part = part.rstrip("0").ljust(exponent, "0")
+    digits = whole + part
+    is_short = len(digits) <= _SHORT and len(text) <= _TEXT_MAX and len(part) == exponent
     # As the venue writes nearly all its numbers; what is else takes the long way.
-    if len(text) <= _SHORT and len(part) <= exponent and whole and text.isascii():
-        digits = whole + part
-        value = int(digits) * 10 ** (exponent - len(part)) if digits.isdigit() else _UNITS_MAX + 1
-        if value <= _UNITS_MAX:
-            return value
+    if is_short and whole[-1:].isdigit() and digits.removeprefix("-").isdigit() and text.isascii():
+        return int(digits)
     if not text or len(text) > _TEXT_MAX or not text.isascii() or "_" in text:
         raise WireFault(f"{what} {text[:_TEXT_MAX]!r} is no decimal number")
     try:

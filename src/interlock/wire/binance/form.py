@@ -12,11 +12,15 @@ _HEX = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
 
 def write(parameters: Iterable[tuple[str, str]]) -> bytes:
     """Percent-encoded parameters in the order given: the very bytes that are signed."""
-    return b"&".join(_quote(name) + b"=" + _quote(value) for name, value in parameters)
+    return "&".join([f"{_quote(name)}={_quote(value)}" for name, value in parameters]).encode()
 
 
 def read(raw: bytes) -> list[tuple[str, str]]:
     """Decoded parameters in order; a value that is no UTF-8 is shown with replacement marks."""
+    if b"%" not in raw and b"+" not in raw:
+        # As nearly every call: there is nothing to be decoded.
+        parts = [part.partition("=") for part in raw.decode("utf-8", "replace").split("&") if part]
+        return [(name, value) for name, _, value in parts]
     pairs = []
     for part in raw.split(b"&"):
         if part:
@@ -25,12 +29,10 @@ def read(raw: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
-def _quote(text: str) -> bytes:
+def _quote(text: str) -> str:
     if _is_plain(text):
-        return text.encode()
-    return b"".join(
-        bytes((byte,)) if byte in _PLAIN else b"%%%02X" % byte for byte in text.encode()
-    )
+        return text
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode())
 
 
 def _unquote(raw: bytes) -> str:

@@ -6,7 +6,6 @@ The signature is the last parameter of whichever of the two carries the paramete
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 _TAIL = b"signature="
@@ -14,7 +13,7 @@ _TAIL = b"signature="
 
 def hmac_signature(secret: bytes, message: bytes) -> str:
     """HMAC-SHA256 in lower-case hex."""
-    return hmac.new(secret, message, hashlib.sha256).hexdigest()
+    return hmac.digest(secret, message, "sha256").hex()
 
 
 def sign(parameters: bytes, signature: str) -> bytes:
@@ -39,7 +38,10 @@ def is_signed_by(secret: bytes, message: bytes, signature: str) -> bool:
 
 
 def _cut(raw: bytes) -> tuple[bytes, str]:
-    parts = raw.split(b"&")
-    kept = [part for part in parts if not part.startswith(_TAIL)]
-    found = [part[len(_TAIL) :] for part in parts if part.startswith(_TAIL)]
-    return b"&".join(kept), found[-1].decode("ascii", "replace") if found else ""
+    kept, found = [], b""
+    for part in raw.split(b"&"):
+        if part.startswith(_TAIL):
+            found = part.removeprefix(_TAIL)
+        else:
+            kept.append(part)
+    return b"&".join(kept), found.decode("ascii", "replace")
