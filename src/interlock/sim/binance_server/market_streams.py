@@ -118,6 +118,8 @@ class _Active(msgspec.Struct):
 
 
 Message = tuple[str, bytes]
+# Events that make frames here; what happens to an account is for its user stream.
+OF_MARKETS = frozenset({TradePrint, BookChange, TopChange, MarkChange})
 
 
 class MarketStreams:
@@ -162,11 +164,12 @@ class MarketStreams:
             case TradePrint():
                 yield from self._on_print(event)
             case BookChange():
-                for active in self._of("depth", event.symbol):
+                for active in self._of("depth", symbol=event.symbol):
                     _gather(active, event)
             case TopChange():
-                body = msgspec.json.encode(self._touch(event))
-                for active in self._of("bookTicker", event.symbol):
+                listened = self._of("bookTicker", symbol=event.symbol)
+                body = msgspec.json.encode(self._touch(event)) if listened else b""
+                for active in listened:
                     yield active.stream.name, body
             case MarkChange():
                 yield from self._on_mark(event)
@@ -181,17 +184,21 @@ class MarketStreams:
             for body in self._timed(active, ts):
                 yield active.stream.name, body
 
-    def _of(self, kind: str, symbol: str) -> Iterator[_Active]:
-        for active in self._active.values():
-            if active.stream.kind == kind and active.stream.symbol in ("", symbol):
-                yield active
+    def _of(self, *kinds: str, symbol: str) -> list[_Active]:
+        return [
+            active
+            for active in self._active.values()
+            if active.stream.kind in kinds and active.stream.symbol in ("", symbol)
+        ]
 
     def _on_print(self, event: TradePrint) -> Iterator[Message]:
+        if not self._of("trade", "aggTrade", "forceOrder", symbol=event.symbol):
+            return
         instrument = self._state.core.instrument(event.symbol)
         now = millis(event.ts)
         price = fixed(event.price, instrument.price_exponent)
         quantity = fixed(event.quantity, instrument.quantity_exponent)
-        for active in self._of("trade", event.symbol):
+        for active in self._of("trade", symbol=event.symbol):
             trade = events.TradeEvent(
                 event="trade",
                 sent=now,
@@ -203,7 +210,7 @@ class MarketStreams:
                 is_buyer_maker=event.side < 0,
             )
             yield active.stream.name, msgspec.json.encode(trade)
-        for active in self._of("aggTrade", event.symbol):
+        for active in self._of("aggTrade", symbol=event.symbol):
             aggregate = events.AggregateEvent(
                 event="aggTrade",
                 sent=now,
@@ -220,7 +227,7 @@ class MarketStreams:
             yield active.stream.name, msgspec.json.encode(aggregate)
         if event.is_liquidation:
             body = msgspec.json.encode(_force_order(event, price, quantity))
-            for active in self._of("forceOrder", event.symbol):
+            for active in self._of("forceOrder", symbol=event.symbol):
                 yield active.stream.name, body
 
     def _on_mark(self, event: MarkChange) -> Iterator[Message]:
@@ -236,7 +243,7 @@ class MarketStreams:
             rate=public.funding_text(event.funding_rate),
             next_funding=millis(event.next_funding_ts),
         )
-        for active in self._of("mark", event.symbol):
+        for active in self._of("mark", symbol=event.symbol):
             stream = active.stream
             # Marks come each second; the slow streams take every third.
             if event.ts // _SECOND % (stream.period_ns // _SECOND):

@@ -8,7 +8,7 @@ import msgspec
 
 from interlock.sim.binance_server.access import ApiKey, check_signature
 from interlock.sim.binance_server.limits import Overrun
-from interlock.sim.binance_server.market_streams import NEVER, MarketStreams
+from interlock.sim.binance_server.market_streams import OF_MARKETS, MarketStreams
 from interlock.sim.binance_server.routes import CONDITIONAL_ROUTES, ROUTES, Route
 from interlock.sim.binance_server.sessions import Session, Sessions
 from interlock.sim.binance_server.state import Call, ServerOptions, ServerState
@@ -100,7 +100,6 @@ class BinanceServer:
             self._expire_keys(due)
         self.state.core.advance(max(ts, self.state.core.now))
         self._drain()
-        self._expire_keys(ts)
 
     def next_due(self) -> int:
         """When something happens by itself next, ns."""
@@ -126,8 +125,8 @@ class BinanceServer:
         self.sessions.close(number)
 
     def _timed_due(self) -> int:
-        keys = min((item.expires for item in self.state.listen_keys.values()), default=NEVER)
-        return min(keys, self.market.next_due())
+        keys = [item.expires for item in self.state.listen_keys.values()]
+        return min([self.market.next_due(), *keys])
 
     def _expire_keys(self, ts: int) -> None:
         for key, found in list(self.state.listen_keys.items()):
@@ -141,10 +140,12 @@ class BinanceServer:
             event = events.popleft()
             for observer in self.observers:
                 observer(event)
-            for name, body in self.market.on_event(event):
-                self.sessions.deliver(name, body)
-            for account, body in messages(self.state, event):
-                self.sessions.tell(account, body, event.ts)
+            if type(event) in OF_MARKETS:
+                for name, body in self.market.on_event(event):
+                    self.sessions.deliver(name, body)
+            else:
+                for account, body in messages(self.state, event):
+                    self.sessions.tell(account, body, event.ts)
 
 
 def _response(status: int, body: object, headers: Mapping[str, str]) -> HttpResponse:
