@@ -12,13 +12,13 @@ from interlock.sim.binance_server import views
 from interlock.sim.binance_server.state import ServerState
 from interlock.sim.venue.values import (
     AccountEvent,
-    BalanceView,
     ConditionalEvent,
     ConfigEvent,
     Event,
+    HoldingTold,
     Order,
     OrderEvent,
-    PositionView,
+    WalletTold,
 )
 from interlock.wire.binance import events
 from interlock.wire.binance.terms import SIDE_WORDS, TYPE_WORDS, symbol_of
@@ -156,7 +156,7 @@ def _account_update(state: ServerState, event: AccountEvent) -> events.AccountUp
     return events.AccountUpdate(event="ACCOUNT_UPDATE", sent=now, traded=now, account=body)
 
 
-def _balance(view: BalanceView, change: int) -> events.BalanceBody:
+def _balance(view: WalletTold, change: int) -> events.BalanceBody:
     return events.BalanceBody(
         asset=view.asset,
         wallet=views.money(view.wallet),
@@ -165,7 +165,7 @@ def _balance(view: BalanceView, change: int) -> events.BalanceBody:
     )
 
 
-def _position(view: PositionView, instrument: Instrument) -> events.PositionBody:
+def _position(view: HoldingTold, instrument: Instrument) -> events.PositionBody:
     entry = views.average_price(view.cost, view.quantity, instrument)
     return events.PositionBody(
         symbol=symbol_of(view.symbol),

@@ -6,7 +6,7 @@ from interlock.kernel.positions import initial_margin
 from interlock.model.instrument import Instrument
 from interlock.model.units import div_toward_zero
 from interlock.sim.venue.accounts import Account, Holding
-from interlock.sim.venue.margin import balance, leverage_of, position_view, shown
+from interlock.sim.venue.margin import holding_told, leverage_of, wallet_told
 from interlock.sim.venue.state import VenueState
 from interlock.sim.venue.values import AccountEvent, Payment
 
@@ -100,8 +100,8 @@ def tell_account(
             sequence=state.count(),
             account=account.name,
             cause=cause,
-            balances=tuple(shown(balance(state, account, item)) for item in assets),
-            positions=tuple(position_view(state, account, item) for item in holdings),
+            balances=tuple([wallet_told(state, account, item) for item in assets]),
+            positions=tuple([holding_told(state, account, item) for item in holdings]),
             changes=changes,
         )
     )

@@ -16,8 +16,10 @@ from interlock.sim.venue.state import VenueState
 from interlock.sim.venue.values import (
     AccountView,
     BalanceView,
+    HoldingTold,
     Order,
     PositionView,
+    WalletTold,
 )
 
 # An order that takes is assumed to pay up to a 2,000th (5 basis points) more than the mark.
@@ -216,6 +218,36 @@ def position_view(state: VenueState, account: Account, holding: Holding) -> Posi
         maintenance=maintenance_margin(position.instrument, value) if has_position else 0,
         adl=_adl_fifth(state, account, holding) if has_position and not account.is_venue else 0,
         ts_updated=holding.ts_updated,
+    )
+
+
+def wallet_told(state: VenueState, account: Account, asset: str) -> WalletTold:
+    """One asset as the account's stream tells it."""
+    unrealized = sum(
+        holding.position.unrealized(state.markets[symbol].reference())
+        for (symbol, _), holding in account.holdings.items()
+        if holding.quantity and holding.position.instrument.quote == asset
+    )
+    return WalletTold(
+        asset=asset,
+        wallet=account.wallets.get(asset, 0),
+        cross_wallet=account.cross_wallet(asset),
+        unrealized=unrealized,
+    )
+
+
+def holding_told(state: VenueState, account: Account, holding: Holding) -> HoldingTold:
+    """One holding as the account's stream tells it."""
+    position, symbol = holding.position, holding.position.instrument.id
+    return HoldingTold(
+        symbol=symbol,
+        position_side=holding.position_side,
+        quantity=position.quantity,
+        cost=position.cost,
+        unrealized=position.unrealized(state.markets[symbol].reference()),
+        realized=position.realized,
+        is_isolated=account.is_isolated(symbol),
+        isolated_wallet=holding.isolated_wallet,
     )
 
 

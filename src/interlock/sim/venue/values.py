@@ -260,6 +260,33 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     ts_updated: int
 
 
+class WalletTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account's stream tells of one asset, in money units."""
+
+    asset: str
+    wallet: int
+    cross_wallet: int
+    unrealized: int
+
+    @property
+    def margin_balance(self) -> int:
+        """Wallet plus open profit."""
+        return self.wallet + self.unrealized
+
+
+class HoldingTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account's stream tells of one holding: what it is, and nothing of its margin."""
+
+    symbol: str
+    position_side: str
+    quantity: int
+    cost: int
+    unrealized: int
+    realized: int
+    is_isolated: bool
+    isolated_wallet: int
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account at one moment; ``positions`` has the holdings that are not zero."""
 
@@ -344,8 +371,8 @@ class AccountEvent(Event, kw_only=True):
 
     account: str
     cause: str
-    balances: tuple[BalanceView, ...] = ()
-    positions: tuple[PositionView, ...] = ()
+    balances: tuple[WalletTold, ...] = ()
+    positions: tuple[HoldingTold, ...] = ()
     changes: tuple[tuple[str, int], ...] = ()
 
 
