@@ -43,7 +43,7 @@ class Cursor:
     @classmethod
     def of(cls, instrument: Instrument, *values: int) -> Self:
         """A cursor over one row that owns its values."""
-        return cls(instrument, tuple(column(value) for value in values), 0)
+        return cls(instrument, tuple([column(value) for value in values]), 0)
 
     @property
     def row(self) -> int:

@@ -32,6 +32,7 @@ from interlock.runtime.cache import SoftCache
 from interlock.runtime.desk import Desk
 
 Handler = Callable[[Answer, "Pending"], None]
+Key = tuple[Any, ...]
 
 WEIGHTS: dict[type[Request], int] = {
     OpenOrdersQuery: 40,
@@ -55,7 +56,8 @@ class Pending(msgspec.Struct):
 
     request: Request
     ts: int
-    key: str
+    # What equal questions have in common; an attempt has none.
+    key: Key
     handlers: list[Handler]
     is_overdue: bool = False
 
@@ -68,9 +70,9 @@ class Asks:
         self.budget = budget
         self.breaker = breaker
         self.pending: dict[int, Pending] = {}
-        self.cache: SoftCache[Answer] = SoftCache(CACHED)
+        self.cache: SoftCache[Key, Answer] = SoftCache(CACHED)
         self.late: OrderedDict[int, Pending] = OrderedDict()
-        self._open: dict[str, int] = {}
+        self._open: dict[Key, int] = {}
         self._next = 1
         # Nothing is overdue before; 0 when nothing is under way.
         self._ts_due = 0
@@ -87,7 +89,7 @@ class Asks:
 
     def send(self, request: Request, handler: Handler) -> None:
         """Hand out an attempt that passed its gate; its answer goes to the handler."""
-        self._await(Pending(request, self.desk.ts, "", [handler]))
+        self._await(Pending(request, self.desk.ts, (), [handler]))
 
     def ask(
         self, kind: type[Request], handler: Handler, *, since: int | None = None, **parts: Any
@@ -97,7 +99,7 @@ class Asks:
         ``since`` joins an equal question that left at or after that time; None never joins.
         """
         ts = self.desk.ts
-        key = f"{kind.__name__}:{parts}"
+        key = _key(kind, parts)
         joined = self.pending.get(self._open.get(key, 0))
         if since is not None and joined is not None and joined.ts >= since:
             joined.handlers.append(handler)
@@ -121,7 +123,7 @@ class Asks:
         self, kind: type[Request], handler: Handler, *, age_ns: int, **parts: Any
     ) -> bool:
         """Ask, or take an answer that is at most ``age_ns`` old."""
-        key = f"{kind.__name__}:{parts}"
+        key = _key(kind, parts)
         found = self.cache.get(key, ts=self.desk.ts, age_ns=age_ns)
         self.desk.tell("CACHE_MISS" if found is None else "CACHE_HIT", kind.__name__)
         if found is None:
@@ -202,3 +204,7 @@ class Asks:
                 self.desk.tell("CONNECTION_CLOSED", "venue", "the venue answers again")
         elif answer.code != NOT_ADMITTED and self.breaker.failed(ts):
             self.desk.tell("CONNECTION_OPEN", "venue", "the venue does not answer", level="WARNING")
+
+
+def _key(kind: type[Request], parts: dict[str, Any]) -> Key:
+    return (kind, *parts.items())

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class SoftCache(Generic[Value]):
+class SoftCache(Generic[Key, Value]):
     """The newest ``most`` values with the time they stood for; the reader says how old is good."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.hits = 0
         self.misses = 0
-        self._entries: OrderedDict[str, tuple[int, Value]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[int, Value]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: str, *, ts: int, age_ns: int) -> tuple[int, Value] | None:
+    def get(self, key: Key, *, ts: int, age_ns: int) -> tuple[int, Value] | None:
         """(time, value) when it is at most ``age_ns`` old."""
         found = self._entries.get(key)
         if found is None or ts - found[0] > age_ns:
@@ -29,7 +31,7 @@ class SoftCache(Generic[Value]):
         self.hits += 1
         return found
 
-    def put(self, key: str, value: Value, *, ts: int) -> None:
+    def put(self, key: Key, value: Value, *, ts: int) -> None:
         """Keep a value; an older one never replaces a newer."""
         found = self._entries.get(key)
         if found is not None and found[0] > ts:

@@ -117,7 +117,7 @@ def test_a_breaker_opens_probes_and_closes() -> None:
 
 @pytest.mark.capability("S2-077")
 def test_a_value_is_as_old_as_its_reader_allows() -> None:
-    cache: SoftCache[str] = SoftCache(2)
+    cache: SoftCache[str, str] = SoftCache(2)
     cache.put("a", "old", ts=10)
     assert cache.get("a", ts=15, age_ns=5) == (10, "old")
     assert cache.get("a", ts=16, age_ns=5) is None

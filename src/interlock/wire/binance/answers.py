@@ -286,6 +286,9 @@ def _trouble(request: Request, reply: Reply) -> Trouble | None:
 
 def _trouble_in_success(body: bytes) -> Trouble | None:
     """A success whose body is an error contradicts itself and proves nothing."""
+    if body.startswith(b"["):
+        # No error of the venue is a list.
+        return None
     try:
         error = _read_error(body)
     except WireFault:
