@@ -74,6 +74,17 @@ class Engine:
         self.dead_man = DeadMan(self.asks, self.fence)
         self.startup = Startup(desk, self.dispatch, self.resolver, self.reconciler)
         self.heartbeat = Heartbeat()
+        # Who has something to do by time: while the lease is held, and once there is trading.
+        self._timed = (
+            self.asks,
+            self.fills,
+            self.resolver,
+            self.reconciler,
+            self.gate.freshness,
+            self.gate.flow,
+            self.startup,
+        )
+        self._timed_trading = (*self._timed, self.guard, self.verbs, self.dead_man)
         self.wake_ts = 0
         self._ts_clean = 0
         self._held: dict[str, Any] = {}
@@ -211,7 +222,8 @@ class Engine:
             self.gate.freshness.due()
             self.startup.due()
             if self.startup.is_trading:
-                self._resume_market()
+                if self._held:
+                    self._resume_market()
                 self.startup.timers()
             for name in self.gate.flow.expired():
                 self.dispatch.cancel(name)
@@ -244,12 +256,9 @@ class Engine:
             self.desk.count_refused()
 
     def _next(self) -> int:
-        parts: list[Any] = [self.asks]
-        if not self.fence.is_lost:
-            parts += [self.fills, self.resolver, self.reconciler, self.gate.freshness]
-            parts += [self.gate.flow, self.startup]
-        if self.startup.is_trading and not self.fence.is_lost:
-            parts += [self.guard, self.verbs, self.dead_man]
+        parts: tuple[Any, ...] = self._timed_trading if self.startup.is_trading else self._timed
+        if self.fence.is_lost:
+            parts = (self.asks,)
         times = [part.wake_ts for part in parts]
         times.append(self.asks.breaker.ts_probe)
         return self._first(times)
@@ -262,7 +271,7 @@ class Engine:
         return self._first(times)
 
     def _first(self, times: list[int]) -> int:
-        due = min((ts for ts in times if ts), default=0)
+        due = min(filter(None, times), default=0)
         return max(due, self.desk.ts + TURN_NS) if due else 0
 
     @property

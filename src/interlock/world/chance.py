@@ -24,8 +24,8 @@ class Chance(Splitmix):
 
     def between(self, low: int, high: int) -> int:
         """In low <= n <= high."""
-        return low + self.below(high - low + 1)
+        return low + (self.draw() * (high - low + 1) >> 64)
 
     def happens(self, parts: int) -> bool:
         """True ``parts`` times of a million."""
-        return self.below(MILLION) < parts
+        return self.draw() * MILLION >> 64 < parts
