@@ -146,3 +146,37 @@ def test_a_damaged_ledger_is_never_traded_on(local: Local, tmp_path: Path) -> No
 def test_a_file_that_is_no_ledger(local: Local, tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(bytes(range(256)) * 32)
     refused(start(tmp_path, ["pulse", "--url", local.url], local.keys), "not a database", "restore")
+
+
+NOTED = """
+from interlock import Strategy, param
+
+
+class Note:
+    count = 0
+
+
+class Noted(Strategy):
+    size: int = param(3)
+
+    def on_start(self):
+        self.note = Note()
+"""
+
+
+def test_a_book_goes_on_with_its_parameters_and_without_the_old_place_of_a_file(
+    local: Local, tmp_path: Path
+) -> None:
+    state, strategy = tmp_path / "state", tmp_path / "noted.py"
+    strategy.write_text(NOTED)
+    where = ["--url", local.url]
+    assert start(state, [str(strategy), *where], local.keys).returncode == 0
+    other = start(state, [str(strategy), "--set", "size=4", *where], local.keys)
+    refused(other, "size=3, now size=4", "--state")
+    strategy.write_text(NOTED.replace("param(3)", "param(5)"))
+    refused(start(state, [str(strategy), *where], local.keys), "size=3, now size=5")
+    # What the snapshot holds is of a module that is not there any more: the rows have the rest.
+    moved = strategy.rename(tmp_path / "moved.py")
+    done = start(state, [str(moved), "--set", "size=3", "--json", *where], local.keys)
+    assert done.returncode == 0, done.stderr
+    assert "is not used" in "".join(path.read_text() for path in state.rglob("*.jsonl"))

@@ -198,10 +198,21 @@ def _load_strategy(state: State, owner: StrategySlot, kept: StrategyDump) -> Non
     for position in kept.positions:
         slot = state.instruments[position.instrument]
         _load_position(owner.position(slot), position)
-    for key, value in pickle.loads(kept.own).items():
+    for key, value in _own(owner.name, kept.own).items():
         setattr(owner.strategy, key, value)
     if kept.is_started:
         owner.strategy.view = KernelView(state, owner)
+
+
+def _own(name: str, kept: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = pickle.loads(kept)
+    except Exception as error:  # noqa: BLE001 - its classes may be gone, and raise what they like
+        raise SnapshotError(
+            f"the state of strategy {name!r} needs what is not there any more ({error}); put its "
+            "file and classes back, or replay the ledger"
+        ) from error
+    return found
 
 
 def _load_orders(state: State, owner: StrategySlot, kept: StrategyDump) -> None:

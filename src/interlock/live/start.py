@@ -29,6 +29,7 @@ from interlock.kernel.state import Limits, State
 from interlock.live.driver import Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.live.past import LookBack, Past
+from interlock.live.terms import changed, newest_terms
 from interlock.model.clock import SteadyClock
 from interlock.model.instrument import Instrument
 from interlock.ports import Clock, Lease, LedgerFault, Venue
@@ -130,6 +131,7 @@ async def start(
         undo.push_async_callback(venue.close)
         await venue.connect(inlet)
         setup = _setup(plan, tuple(venue.instruments()))
+        _check_terms(plan, setup)
         snapshots = FolderSnapshots(plan.folder / "snapshots", anchor=ledger.digest_at)
         found = _recover(plan, setup, ledger, snapshots)
         _check_mode(plan, found.recovered)
@@ -173,6 +175,17 @@ def _check_mode(plan: Plan, recovered: Recovered) -> None:
         raise StartError(
             f"the ledger {plan.where} was kept in mode {before!r}, not {mode!r}: paper money and a "
             "venue's do not mix; name another folder with --state, or go on in the old mode"
+        )
+
+
+def _check_terms(plan: Plan, setup: Setup) -> None:
+    """What a book was decided by is not changed by a start; its state would go on as before."""
+    before = newest_terms(plan.folder)
+    differing = [] if before is None else changed(before, setup)
+    if differing:
+        raise StartError(
+            f"the book in {plan.folder} was kept with other parameters: {'; '.join(differing)}. "
+            "Give them as they were, or begin a new book in another folder (--state)"
         )
 
 

@@ -104,6 +104,33 @@ def read_terms(folder: Path, epoch: int) -> Terms:
         ) from error
 
 
+def newest_terms(folder: Path) -> Terms | None:
+    """The terms of the last start in a state folder; None where there are none to read."""
+    for path in sorted((folder / FOLDER).glob("*.json"), reverse=True):
+        try:
+            return decode_terms(path.read_bytes(), str(path))
+        except (TermsError, OSError):
+            continue
+    return None
+
+
+def changed(before: Terms, setup: Setup) -> list[str]:
+    """What a start gives strategies otherwise than the last one did, a line for each."""
+    known = {member.name: member for member in before.members}
+    found = []
+    for member in map(_member, setup.members):
+        old = known.get(member.name)
+        if old is None:
+            continue
+        if old.step_ns != member.step_ns:
+            found.append(f"{member.name}: bars of {old.step_ns} ns, now {member.step_ns} ns")
+        for name, value in member.parameters.items():
+            kept = old.parameters.get(name, value)
+            if kept != value:
+                found.append(f"{member.name}: {name}={kept}, now {name}={value}")
+    return found
+
+
 def decode_terms(content: bytes, where: str) -> Terms:
     """Terms from their bytes; raises TermsError naming ``where``."""
     try:
