@@ -63,6 +63,12 @@ QUICK: dict[str, int] = {
     "snapshot forgets trades": 6,
     "stale snapshot is trusted": 8,
     "chain without body": 2,
+    "comparison trades": 4,
+    "external is ours": 8,
+    "no look after reconnect": 8,
+    "no resync barrier": 4,
+    "snapshot forgets switches": 12,
+    "snapshot loses attempts": 12,
 }
 HARMLESS = [item.name for item in MUTANTS if item.harmless]
 CLEAN_SEEDS = range(1, 4)
