@@ -64,8 +64,6 @@ ALARMS = frozenset(
     {
         "id held by the venue already",
         "order vanished",
-        "position unexplained",
-        "cash unexplained",
         "external fill: own order no longer in memory",
     }
 )
