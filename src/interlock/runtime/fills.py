@@ -110,6 +110,21 @@ class Fills:
             for track in self.desk.open_tracks()
         )
 
+    def may_be_of(self, track: Track) -> bool:
+        """Whether an execution without a name may be of an order that nobody can find.
+
+        It is waited for a time only: somebody may have traded by hand just then.
+        """
+        settings = self.desk.settings
+        since = track.ts - settings.clock_error_ns
+        return any(
+            fill.instrument == track.spec.instrument
+            and fill.side == track.spec.side
+            and fill.ts_venue >= since
+            and self.desk.ts < self._ts_nameless.get(number, 0) + settings.nameless_ns
+            for number, fill in self.nameless.items()
+        )
+
     def _may_be_triggered(self, track: Track, fill: VenueFill) -> bool:
         """Whether it may be of the order that a stop became: not seen waiting since, by a query."""
         if track.spec.type not in TRIGGERED_TYPES or track.spec.side != fill.side:

@@ -17,13 +17,16 @@ class Flow:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        # instrument -> (kernel sequence of the decision, ids without an answer)
-        self._held: dict[str, tuple[int, dict[str, None]]] = {}
+        # instrument -> (kernel sequence of the decision, ids without an answer: do they grow)
+        self._held: dict[str, tuple[int, dict[str, bool]]] = {}
 
     def holds(self, instrument: str) -> str:
         """Why a new decision on the instrument must wait, or an empty text."""
         held = self._held.get(instrument)
-        if held is None or held[0] == self.desk.state.seq:
+        if held is None:
+            return ""
+        if held[0] == self.desk.state.seq and not any(held[1].values()):
+            # Orders of one decision are reserved one beside the other; what grows never is.
             return ""
         for name in [name for name in held[1] if not self._is_waiting(name)]:
             # Its order was over before the attempt had an answer of its own.
@@ -45,7 +48,7 @@ class Flow:
         if held is None or held[0] != self.desk.state.seq:
             waiting = {} if held is None else held[1]
             held = self._held[instrument] = (self.desk.state.seq, waiting)
-        held[1][client_order_id] = None
+        held[1][client_order_id] = grows
 
     def settled(self, client_order_id: str, instrument: str) -> None:
         """A request has its answer, or its order is in doubt and blocks by that."""

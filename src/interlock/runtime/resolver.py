@@ -239,7 +239,7 @@ class Resolver:
         if min(doubt.absent, doubt.not_open, doubt.not_filled) <= since:
             return
         order, claim = self.desk.state.open.get(name), self.evidence.claim(name)
-        if order is None or claim.filled > order.filled:
+        if order is None or claim.filled > order.filled or self.fills.may_be_of(track):
             return
         ts = self.desk.ts
         proof = f"not at the venue by order, open orders and fills asked after {since}"

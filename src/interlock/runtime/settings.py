@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # How long the stream may take to tell a fill that an order's state already counts.
     fill_grace_ns: int = 500 * MS
     late_fill_ns: int = 24 * HOUR
+    # How long an execution without a name keeps an order from being proved absent.
+    nameless_ns: int = 1 * MINUTE
     # How long an order that is over stays whole in memory; a late word about it still finds it.
     whole_ns: int = 1 * MINUTE
     fills_overlap_ns: int = 10 * SECOND

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from interlock.model.instrument import FixedTick, Instrument, InstrumentKind, MarginTier
+from interlock.sim.binance_server import views
 from interlock.sim.binance_server.server import BinanceServer
 from interlock.sim.binance_server.state import ServerOptions
+from interlock.sim.venue import crowd
 from interlock.sim.venue.core import VenueCore
 from interlock.sim.venue.values import Event, Order, VenueRules
 from interlock.world.chance import Chance
@@ -23,6 +25,9 @@ MONEY = 10**8
 CASH = 1_000_000 * MONEY
 # Between two marks: a multiple of the three seconds of their stream.
 MARKS_NS = 12_000_000_000
+# The lots that a taker takes at a time, and how often one comes until what stands before an order
+# of ours is gone.
+_PART, _SWEEPS = 10, 60
 
 
 def perpetual(symbol: str, price_exponent: int, tick: int, lot: int) -> Instrument:
@@ -69,6 +74,8 @@ class Exchange:
         self.server.observers.append(self._saw)
         self.transfers = 0
         self.lag_ns = 0
+        # Orders that the query of one order does not know, by client id, and until when.
+        self.hidden: dict[str, int] = {}
         self.server.state.sees = self._sees
         for instrument, price in instruments:
             lot = instrument.lot
@@ -81,7 +88,28 @@ class Exchange:
 
     def _sees(self, ts: int, read: str, order: Order) -> bool:
         """A query that lags does not see what is younger than its lag."""
+        if read == "order" and ts < self.hidden.get(order.client_id, 0):
+            return False
         return not self.lag_ns or order.ts_created <= ts - self.lag_ns
+
+    def is_resting(self, name: str) -> bool:
+        """Whether an order of ours rests in a book, by its client id."""
+        return any(o.client_id == name and o.price for o in self._plain())
+
+    def fill_before(self, ts: int, name: str) -> str:
+        """Trade a part of an order that rests; what was filled before, empty for no trade."""
+        order = next(order for order in self._plain() if order.client_id == name)
+        market, before = self.core.state.markets[order.symbol], order.filled
+        part = _PART * market.instrument.lot
+        for _ in range(_SWEEPS):
+            if order.left <= part or order.filled > before:
+                break
+            crowd.take(self.core.state, market, -order.side, price=order.price, quantity=part)
+        self.server.advance(ts)
+        return views.fixed(before, market.instrument.quantity_exponent) * (order.filled > before)
+
+    def _plain(self) -> list[Order]:
+        return list(self.core.state.owner(ACCOUNT).orders.open.values())
 
     # What the truth is.
     def position(self, symbol: str) -> int:

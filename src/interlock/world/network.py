@@ -17,6 +17,7 @@ from interlock.sim.binance_server.sessions import Session
 from interlock.wire.http import HttpRequest, HttpResponse
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
+from interlock.world.races import ADDRESS, Races
 from interlock.world.timeline import Planned, Timeline
 
 TIMEOUT_NS = 10 * SECOND
@@ -24,7 +25,6 @@ TIMEOUT_NS = 10 * SECOND
 PING_NS = 15 * SECOND
 _HTML = b"<html><head><title>%d</title></head><body>unavailable</body></html>"
 _TRADES = "/userTrades"
-_ADDRESS = "10.0.0.1"
 _ODD = b'{"e":"PLEDGE_UPDATE","E":1700000000000,"a":{"m":[1,null,{"k":"v"}],"new":true}}'
 
 
@@ -66,6 +66,7 @@ class Network:
         self.tradeless_until = 0
         self.untold: set[int] = set()
         self.sockets: list[Socket] = []
+        self._races = Races(exchange, dice)
         self._asked: dict[bytes, list[tuple[int, HttpResponse]]] = {}
         self._wake: Planned | None = None
         self._wake_ts = 0
@@ -134,11 +135,17 @@ class Network:
 
     def _handle(self, ts: int, request: HttpRequest, kind: str) -> HttpResponse:
         dice, venue = self.dice, self.exchange
+        if kind == "cancel":
+            return self._races.cancel(ts, request)
         if kind != "query":
-            return venue.server.handle(ts, request, address=_ADDRESS)
+            response = venue.server.handle(ts, request, address=ADDRESS)
+            if kind == "place" and response.status == 200 and dice.hits("order_hidden"):
+                until = ts + dice.between("order_hidden", 10_000, 120_000) * MS
+                venue.hidden[_placed(response)] = until
+            return response
         if dice.hits("query_lag"):
             venue.lag_ns = dice.between("query_lag", 1, 5_000) * MS
-        response = venue.server.handle(ts, request, address=_ADDRESS)
+        response = venue.server.handle(ts, request, address=ADDRESS)
         venue.lag_ns = 0
         if self.untold and request.path.endswith(_TRADES):
             response = self._without_untold(response)
@@ -251,11 +258,15 @@ class Network:
             return
         if self.untold and any(b'"i":%d,' % number in frame for number in self.untold):
             return
+        late = 0
+        if socket.is_user:
+            frame, late = self._races.told(frame)
         for again in range(2):
             found = self._on_user_stream(socket, again) if socket.is_user else 0
             spoiled = frame if socket.is_user else self._on_market_stream(frame)
             if found < 0 or not spoiled:
                 return
+            found = max(found, late)
             arrives = line.ts + dice.between("message_late", 1, 15) * MS
             if not found:
                 # One connection keeps its order, unless something holds a message up.
@@ -355,6 +366,12 @@ def _error(status: int, code: int, text: str) -> HttpResponse:
 
 def _page(status: int) -> HttpResponse:
     return HttpResponse(status=status, body=_HTML % status, content_type="text/html")
+
+
+def _placed(response: HttpResponse) -> str:
+    """The client id of an order that the venue has taken on."""
+    said = msgspec.json.decode(response.body)
+    return str(said.get("clientOrderId") or said.get("clientAlgoId"))
 
 
 def _question(request: HttpRequest) -> bytes:

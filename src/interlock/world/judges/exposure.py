@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.instrument import Instrument
-from interlock.model.order import TERMINAL
-from interlock.model.rows import AnyRow, IntentRow
+from interlock.model.order import TERMINAL, Change
+from interlock.model.rows import AnswerRow, AnyRow, IntentRow, RequestRow, TransitionRow
+from interlock.model.venue import AmendRequest, Verdict
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
 from interlock.world.process import Process
 from interlock.world.scene import Scene
+
+_ANSWERED = {
+    (attempt, verdict)
+    for attempt in ("amend", "amend settled")
+    for verdict in Verdict
+    if verdict is not Verdict.UNKNOWN
+}
+_SETTLED = frozenset({Change.UPDATE, Change.UPDATE_REJECT})
 
 
 class Exposure(Judge):
@@ -30,10 +39,15 @@ class Exposure(Judge):
         # The most that the limit allowed at any price, and what strangers traded, by symbol.
         self._most: dict[str, int] = {}
         self._strangers: dict[str, int] = {}
+        # Amendments that ask for more and may still be carried out, by order.
+        self._growths: dict[str, AmendRequest] = {}
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """An order that may add risk, against the venue as it is and what is on its way there."""
-        if not isinstance(row, IntentRow) or not self._limit:
+        if not isinstance(row, IntentRow):
+            self._amends(row)
+            return
+        if not self._limit:
             return
         spec, name = row.spec, row.client_order_id
         if not self.record.orders[name].is_entry:
@@ -41,6 +55,7 @@ class Exposure(Judge):
         symbol = spec.instrument
         price = spec.price or spec.trigger or row.reference
         worst = self._worst(symbol, spec.side) + self._coming(symbol, spec.side)
+        worst += self._growing(symbol, spec.side)
         worst -= self._not_known(symbol, spec.side)
         instrument = self._instruments[symbol]
         notional = instrument.notional(price, max(0, worst))
@@ -69,6 +84,28 @@ class Exposure(Judge):
             and order.intent.spec.side == side
             and not order.intent.spec.reduce_only
         )
+
+    def _amends(self, row: AnyRow) -> None:
+        """An amendment is under way from its row on, until a row says what came of it."""
+        if isinstance(row, RequestRow) and isinstance(row.request, AmendRequest):
+            if self.record.grows(row.request):
+                self._growths[row.request.client_order_id] = row.request
+        elif isinstance(row, TransitionRow):
+            if row.change in _SETTLED or row.after in TERMINAL:
+                self._growths.pop(row.client_order_id, None)
+        elif isinstance(row, AnswerRow) and (row.attempt, row.verdict) in _ANSWERED:
+            self._growths.pop(row.client_order_id, None)
+
+    def _growing(self, symbol: str, side: int) -> int:
+        """What amendments ask for beyond what the venue's orders have."""
+        total = 0
+        for name, request in self._growths.items():
+            arrival = self.record.arrivals.get(name)
+            spec = request.spec
+            if spec.instrument == symbol and spec.side == side and arrival is not None:
+                there = arrival.order
+                total += max(0, spec.quantity - there.quantity) if there.is_open else 0
+        return total
 
     def _not_known(self, symbol: str, side: int) -> int:
         """Executions that the position leaped by and no row could know of yet.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from interlock.model.rows import AnyRow, IntentRow, StateRow
+from interlock.model.order import OrderStatus
+from interlock.model.rows import AnyRow, FillRow, IntentRow, StateRow, TransitionRow, decode_row
 from interlock.model.venue import (
     AmendRequest,
     CancelRequest,
@@ -15,6 +16,7 @@ from interlock.model.venue import (
 )
 from interlock.runtime.ids import parse
 from interlock.runtime.stops import RANKS
+from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import ConditionalEvent, Order, OrderEvent
 from interlock.world.judging import Judge
 from interlock.world.process import Process
@@ -25,6 +27,8 @@ from interlock.world.truth import Violation
 _ORDERS = (PlaceRequest, CancelRequest, AmendRequest, DeadManRequest)
 # Switches that a start lifts by itself: they end one run of the engine and not the next.
 _OF_A_RUN = frozenset({"", "started", "trading", "stopping", "stopped"})
+_UNKNOWN = OrderStatus.UNKNOWN.encode()
+_ABOUT_ORDERS = frozenset({"transition", "fill"})
 
 
 class WriteAhead(Judge):
@@ -81,6 +85,33 @@ class Barriers(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._was: dict[str, str] = {}
+        # Orders that a core has in doubt by now, by process, their rows durable or not.
+        self._doubts: dict[str, dict[str, None]] = {}
+
+    # In doubt.
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """A doubt holds from when the core has it, and not from when its row is on the disk."""
+        doubts = self._doubts.setdefault(process.name, {})
+        for row in outputs.rows:
+            if row.kind not in _ABOUT_ORDERS or not (doubts or _UNKNOWN in row.body):
+                continue
+            told = decode_row(row)
+            if isinstance(told, TransitionRow) and told.after is OrderStatus.UNKNOWN:
+                doubts[told.client_order_id] = None
+            elif isinstance(told, TransitionRow | FillRow):
+                doubts.pop(told.client_order_id, None)
+
+    def ended(self, process: Process, why: str) -> None:
+        """What it had not written is gone."""
+        self._doubts.pop(process.name, None)
+
+    def _fresh(self, process: Process, symbol: str) -> list[str]:
+        orders = self.record.orders
+        return [
+            name
+            for name in self._doubts.get(process.name, ())
+            if name in orders and orders[name].intent.spec.instrument == symbol
+        ]
 
     # Decided.
     def wrote(self, process: Process, row: AnyRow) -> None:
@@ -122,6 +153,8 @@ class Barriers(Judge):
             spec = order.intent.spec
             what = f"{type(request).__name__} of {order.intent.client_order_id} leaves"
             self._no_doubt(spec.instrument, what)
+            fresh = self._fresh(process, spec.instrument)
+            self.demand("I9", not fresh, f"{what} beside what just became unknown: {fresh}")
             closed = self.record.closed(spec.instrument, order.intent.strategy)
             text = f"{order.intent.client_order_id} adds risk and leaves while {closed}"
             self.demand("I16", closed is None, text)
