@@ -36,11 +36,16 @@ class DeadMan:
         self.armed: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
         self._is_first = True
+        self._ts_fenced = 0
 
     def due(self) -> None:
         """Refresh where it may be armed, take off where it may not."""
         delay = self.desk.settings.dead_man_ns
-        if not delay or self.fence.refusal(self.desk.ts) is not None:
+        if not delay:
+            return
+        if self.fence.refusal(self.desk.ts) is not None:
+            # Nothing may leave; what is overdue wakes nobody before the lease may be there again.
+            self._ts_fenced = self.desk.ts + AGAIN_NS
             return
         if self._is_first:
             # What an earlier process armed would take the stops that stand now.
@@ -117,4 +122,5 @@ class DeadMan:
         if not third:
             return 0
         dues = (max(ts + third, self._not_before.get(name, 0)) for name, ts in self.armed.items())
-        return min(dues, default=0)
+        due = min(dues, default=0)
+        return max(due, self._ts_fenced) if due else 0

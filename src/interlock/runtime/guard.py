@@ -101,7 +101,8 @@ class Guard:
         resting = [
             order
             for order in gap.stops
-            if order.spec.type is OrderType.STOP_LIMIT and order.status is OrderStatus.TRIGGERED
+            if order.spec.type is OrderType.STOP_LIMIT
+            and (order.status is OrderStatus.TRIGGERED or order.filled)
         ]
         if not resting:
             if self._triggered.pop(key, None) is not None:

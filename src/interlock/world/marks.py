@@ -17,10 +17,12 @@ from interlock.model.rows import (
     EventRow,
     FillRow,
     PaymentRow,
+    RequestRow,
     TransitionRow,
 )
-from interlock.model.venue import Verdict
+from interlock.model.venue import DeadManRequest, Verdict
 from interlock.runtime.startup import ENDED, NEVER_DURABLE, RUNNING
+from interlock.sim.venue.values import EndReason, OrderEvent
 from interlock.world.judging import Judge
 from interlock.world.process import Process
 from interlock.world.scene import Scene
@@ -39,6 +41,7 @@ _NOTICES = {
     "STOP_REPAIR": "stop placed again",
     "RATE_LIMIT_THROTTLE": "held back by the rate",
     "CONNECTION_OPEN": "venue does not answer",
+    "DEAD_MAN_FAILED": "venue's switch not armed or taken off",
 }
 _PAYMENTS = {
     "funding_fee": "funding",
@@ -58,10 +61,18 @@ _KILLED = "ended: killed"
 _ENDED = "unanswered at a restart"
 _VERDICTS = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
 _ATTEMPTS = ("place", "cancel", "amend")
+# The venue's switch for a silent engine.
+_SWITCH = {
+    "armed": "venue's switch armed",
+    "off": "venue's switch taken off",
+    "struck": "entries taken by the venue's switch",
+}
 
-# What no fault of the world gives a reason for; counted when it happens, and not looked for.
+# What no fault of the world gives a reason for; counted when it happens, and not looked for. The
+# money of the world's venue comes to the last unit, so that nothing is left to be rounded.
 ALARMS = frozenset(
     {
+        "cash rounded",
         "id held by the venue already",
         "order vanished",
         "external fill: own order no longer in memory",
@@ -95,6 +106,7 @@ _EVERY: tuple[str, ...] = (
     *_PAYMENTS.values(),
     *_EVENTS.values(),
     *_NOTICES.values(),
+    *_SWITCH.values(),
 )
 # The marks that a sweep should reach, in the order of an engine's life.
 MARKS = tuple(mark for mark in _EVERY if mark not in ALARMS)
@@ -126,6 +138,10 @@ class Marks(Judge):
     def told(self, process: Process, fact: Any) -> None:
         self._mark(_NOTICES.get(getattr(fact, "name", ""), ""))
 
+    def saw(self, event: Any) -> None:
+        if isinstance(event, OrderEvent) and event.order.reason == EndReason.DEAD_MAN:
+            self._mark(_SWITCH["struck"])
+
     def wrote(self, process: Process, row: AnyRow) -> None:
         match row:
             case AnswerRow():
@@ -136,6 +152,8 @@ class Marks(Judge):
                 self._fill(row)
             case PaymentRow():
                 self._mark(_PAYMENTS.get(row.payment.kind.lower(), ""))
+            case RequestRow(request=DeadManRequest(delay_ms=delay)):
+                self._mark(_SWITCH["armed" if delay else "off"])
             case EventRow(name="EXTERNAL_FILL"):
                 self._mark(f"external fill: {row.fields['cause']}")
             case EventRow():

@@ -18,6 +18,8 @@ HALF_HOUR = 30 * MINUTE
 QUIET = 90 * SECOND
 # What the last fault is given to be over in, before the quiet time is measured.
 AFTERMATH = 30 * SECOND
+# How long the venue's switch waits, in the plans that have it on.
+SWITCH_S = (20, 90)
 
 
 class PlanError(ValueError):
@@ -27,7 +29,9 @@ class PlanError(ValueError):
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``busy_ns`` with faults, then quiet time. ``rates`` by kind; ``muted`` strikes are left out.
 
-    ``only`` keeps the named strikes alone (None: all).
+    ``only`` keeps the named strikes alone (None: all). ``dead_man_ns`` is the delay of the venue's
+    switch for a silent engine (0: not used), which by ``switch_keeps_stops`` takes no stops. By
+    ``has_stop_limits`` stops of brackets become limit orders.
     """
 
     seed: int
@@ -35,6 +39,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rates: dict[str, int] = {}
     muted: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
+    dead_man_ns: int = 0
+    switch_keeps_stops: bool = False
+    has_stop_limits: bool = False
 
     def allows(self, strike: str) -> bool:
         """Whether a strike ("kind number") happens."""
@@ -49,7 +56,15 @@ def drawn(seed: int, *, busy_ns: int = HALF_HOUR) -> Plan:
         chance = Chance(seed, f"rate {kind.name}")
         if chance.below(2):
             rates[kind.name] = chance.between(kind.low, kind.high)
-    return Plan(seed=seed, busy_ns=busy_ns, rates={k: v for k, v in rates.items() if v})
+    switch, stops = Chance(seed, "venue switch"), Chance(seed, "stop limits")
+    return Plan(
+        seed=seed,
+        busy_ns=busy_ns,
+        rates={k: v for k, v in rates.items() if v},
+        dead_man_ns=(switch.below(3) == 0) * switch.between(*SWITCH_S) * SECOND,
+        switch_keeps_stops=bool(switch.below(2)),
+        has_stop_limits=stops.below(3) == 0,
+    )
 
 
 def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, **rates: int) -> Plan:
@@ -89,5 +104,7 @@ def from_json(data: bytes) -> Plan:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"this is no plan of the simulator: {error}") from error
     with_rates(plan.seed, busy_ns=plan.busy_ns, **plan.rates)
+    if plan.dead_man_ns < 0:
+        raise PlanError(f"a switch after {plan.dead_man_ns} ns; give 0 for none, or more")
     _check_kinds({strike.partition(" ")[0] for strike in plan.muted | (plan.only or frozenset())})
     return plan

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from interlock.kernel.state import Limits
 from interlock.runtime.budget import Rate
 from interlock.runtime.recovery import Member, Setup
@@ -69,6 +71,11 @@ class Scene:
             dice=self.dice,
         )
         self._watch = watch
+        self.settings = msgspec.structs.replace(
+            SETTINGS,
+            dead_man_ns=plan.dead_man_ns,
+            dead_man_keeps_stops=plan.switch_keeps_stops,
+        )
         self.protected = chance.below(3) == 0
         self._pace = chance.between(400_000, 1_000_000)
         # Every second plan meets its limit after a few orders.
@@ -139,20 +146,18 @@ class Scene:
             for number, ts in enumerate(self.times["strategy_fault"], 1)
             if self.plan.allows(f"strategy_fault {number}")
         )
-        members = [
-            Member(
-                f"{kind.__name__.lower()}-{instrument.base.lower()}",
-                kind(seed, instrument, until, self._pace, fails),
-                CASH // len(instruments),
-            )
-            for instrument in instruments
-        ]
+        members = []
+        for instrument in instruments:
+            strategy = kind(seed, instrument, until, self._pace, fails)
+            strategy.has_stop_limits = self.plan.has_stop_limits
+            name = f"{kind.__name__.lower()}-{instrument.base.lower()}"
+            members.append(Member(name, strategy, CASH // len(instruments)))
         return Setup(
             instruments=instruments,
             members=members,
             currency=CURRENCY,
             limits=self.limits,
-            settings=SETTINGS,
+            settings=self.settings,
             rate=Rate(weight=2400),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderType, TimeInForce
@@ -35,6 +37,7 @@ class _Planned(Strategy):
         self.until = until
         # A million: acts on every quote.
         self.pace = pace
+        self.has_stop_limits = False
 
     def hears(self, quote: Quote) -> bool:
         """Whether a quote is one to decide on; raises where the plan wants it to."""
@@ -128,11 +131,15 @@ class Bracketed(_Planned):
     """Enters with a stop and a target when it is flat; every position must be protected."""
 
     protection = "required"
+    # The newest stop with a limit, in the plans that have them.
+    soft = 0
 
     def on_quote(self, quote: Quote) -> None:
+        name = self.instrument.id
+        if self.has_stop_limits and quote.instrument.id == name:
+            self._soften(self.view.position_units(name), quote.bid_units)
         if not self.hears(quote):
             return
-        name = self.instrument.id
         if self.view.open_orders() or self.view.position_units(name):
             return
         if not is_crossed(quote) and not self.chance.happens(self.pace):
@@ -144,3 +151,15 @@ class Bracketed(_Planned):
         whole = 10**self.instrument.quantity_exponent
         stop, target = mark - side * away, mark + side * away * 1.5
         self.bracket(side, size / whole, stop=stop, target=target, instrument=name)
+
+    def _soften(self, held: int, price: int) -> None:
+        """A nearer stop that becomes a limit order at its trigger; it goes with the position."""
+        if self.soft and self.view.is_open(self.soft):
+            if not held:
+                self.cancel(self.soft)
+        elif held and price > 0:
+            side = -1 if held > 0 else 1
+            trigger = price + side * self.chance.between(4, 15)
+            kind, name = OrderType.STOP_LIMIT, self.instrument.id
+            spec = OrderSpec(name, side, abs(held), kind, trigger, trigger, tag="stop")
+            self.soft = self.place(msgspec.structs.replace(spec, reduce_only=True))

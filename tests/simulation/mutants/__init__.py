@@ -14,9 +14,10 @@ from tests.simulation.mutants import (
     risk,
     sending,
     starting,
+    switch,
 )
 from tests.simulation.mutants.planting import MUTANTS, Mutant, Patch, by_name, planted
 
-FAMILIES = (sending, answers, doubt, executions, looking, risk, starting, books)
+FAMILIES = (sending, answers, doubt, executions, looking, risk, starting, books, switch)
 
 __all__ = ["FAMILIES", "MUTANTS", "Mutant", "Patch", "by_name", "planted"]

@@ -28,6 +28,7 @@ from interlock.model.venue import (
     Verdict,
 )
 from interlock.wire.binance.answers import Judge, Reply
+from interlock.wire.binance.conversation import Conversation
 from interlock.wire.binance.requests import Draft
 from interlock.wire.binance.verdicts import ROWS
 from tests.unit.wire.binance_cases import BTC, DIALECT, answer, order_body, place, spec
@@ -252,3 +253,28 @@ def test_only_a_whole_order_is_accepted(body: bytes) -> None:
         said = json.loads(body)
         assert said["orderId"] >= 1 and said["clientOrderId"] == "a1"
         assert (said["symbol"], said["side"]) == ("BTCUSDT", "BUY")
+
+
+def test_a_cancel_of_a_stop_that_has_triggered_goes_to_the_order_it_became() -> None:
+    judge = Judge(DIALECT)
+    cancel = CancelRequest(request_id=1, client_order_id="a1", instrument=BTC, is_conditional=True)
+    before = Conversation(cancel, DIALECT, judge, ts=1).draft
+    stop = VenueOrder(
+        instrument=BTC,
+        client_order_id="a1",
+        venue_order_id="22",
+        side=1,
+        type=OrderType.STOP_LIMIT,
+        status=OrderStatus.TRIGGERED,
+        quantity=100,
+    )
+    judge.links.learn("22", stop)
+    talk = Conversation(cancel, DIALECT, judge, ts=1)
+    assert before is not None and before.path == "/fapi/v1/algoOrder"
+    assert talk.draft is not None and talk.draft.path == "/fapi/v1/order"
+    assert ("orderId", "22") in talk.draft.parameters
+    body = order_body(clientOrderId="made by the venue", status="CANCELED")
+    talk.replied(Reply(status=200, body=json.dumps(body).encode()), ts=2)
+    assert talk.answer is not None and talk.answer.verdict is Verdict.ACCEPTED
+    assert isinstance(talk.answer.content, VenueOrder)
+    assert talk.answer.content.client_order_id == "a1"

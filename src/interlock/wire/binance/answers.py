@@ -210,6 +210,16 @@ class Judge:
         if spec is not None and found.side != spec.side:
             raise WireFault(f"the order has side {found.side}, sent was {spec.side}")
 
+    def addressed(self, request: Request) -> Request:
+        """A cancel of a conditional order that has become another one is a cancel of that one."""
+        if isinstance(request, CancelRequest) and self._is_conditional(request):
+            child = self.links.child(request.client_order_id)
+            if child:
+                return msgspec.structs.replace(
+                    request, client_order_id="", venue_order_id=child, is_conditional=False
+                )
+        return request
+
     def _is_conditional(self, request: Request) -> bool:
         if not self._dialect.conditional_path:
             return False

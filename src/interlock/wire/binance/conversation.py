@@ -19,7 +19,7 @@ class Conversation:
     __slots__ = ("_judge", "_replies", "_waiting", "answer", "request")
 
     def __init__(self, request: Request, dialect: Dialect, judge: Judge, *, ts: int) -> None:
-        self.request = request
+        self.request = request = judge.addressed(request)
         self.answer: Answer | None = None
         self._judge = judge
         self._replies: list[Reply] = []

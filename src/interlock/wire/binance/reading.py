@@ -44,20 +44,27 @@ class Links:
     The newest links are kept; one that is gone is learned again when its parent is asked about.
     """
 
-    __slots__ = ("_parents",)
+    __slots__ = ("_children", "_parents")
 
     def __init__(self) -> None:
         self._parents: dict[str, VenueOrder] = {}
+        self._children: dict[str, str] = {}
 
     def learn(self, child_id: str, parent: VenueOrder) -> None:
         """The order ``child_id`` was made by the trigger of ``parent``."""
         self._parents[child_id] = parent
+        self._children[parent.client_order_id] = child_id
         if len(self._parents) > LINKS_KEPT:
-            del self._parents[next(iter(self._parents))]
+            gone = self._parents.pop(next(iter(self._parents)))
+            self._children.pop(gone.client_order_id, None)
 
     def parent(self, child_id: str) -> VenueOrder | None:
         """The conditional order that made this one, None when none is known."""
         return self._parents.get(child_id)
+
+    def child(self, client_order_id: str) -> str:
+        """The venue's number of the order that a conditional one became, or an empty text."""
+        return self._children.get(client_order_id, "")
 
 
 def order(body: OrderPayload, listing: Listing, links: Links) -> VenueOrder:

@@ -15,6 +15,7 @@ from interlock.world.judges.rate import Rate
 from interlock.world.judges.reconcile import Comparisons
 from interlock.world.judges.remains import Counts, Exits, Halts
 from interlock.world.judges.sending import Barriers, WriteAhead
+from interlock.world.judges.silence import Silence
 from interlock.world.judges.strangers import Strangers
 from interlock.world.judging import Judge
 
@@ -39,6 +40,7 @@ JUDGES: tuple[type[Judge], ...] = (
     Trail,
     Liveness,
     Halts,
+    Silence,
     Counts,
     Exits,
 )

@@ -1,0 +1,117 @@
+"""I14 and I16: the venue's switch for a silent engine, where a plan has it on.
+
+It takes the entries of an engine that is gone, and of no other one. It is armed while entries rest,
+and never over a position whose stops it could take.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from interlock.model.venue import DeadManRequest, Request
+from interlock.runtime.settings import SECOND
+from interlock.sim.venue.values import EndReason, Order, OrderEvent
+from interlock.world.exchange import ACCOUNT
+from interlock.world.judging import Judge
+from interlock.world.process import Process
+from interlock.world.scene import Scene
+
+LOOK_NS = 1 * SECOND
+# How long a switch may be missing, or armed where it may not be, counted only while an engine
+# trades and the venue can be reached.
+WRONG_NS = 45 * SECOND
+# A request that left before an engine fell silent is there after this time, or never.
+LATE_NS = 12 * SECOND
+
+
+class _Watched:
+    """One symbol: times of what lasts, ns, and the newest requests that armed its switch."""
+
+    __slots__ = ("bare", "due", "held", "sent", "should")
+
+    def __init__(self) -> None:
+        self.bare = self.held = self.should = 0
+        # When its switch strikes, as it was armed when the engine had fallen silent; 0 = not.
+        self.due = 0
+        self.sent: deque[int] = deque(maxlen=8)
+
+
+class Silence(Judge):
+    """Looks at entries, positions and switches of the venue every second."""
+
+    invariants = ("I14", "I16")
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._delay = scene.settings.dead_man_ns
+        self._keeps_stops = scene.settings.dead_man_keeps_stops
+        self._watched = {item.id: _Watched() for item in scene.exchange.instruments}
+        self._silent = 0
+        if self._delay:
+            scene.timeline.after(LOOK_NS, self._look)
+
+    def leaves(self, process: Process, request: Request) -> None:
+        """A healthy loop alone keeps the switch from striking."""
+        if not isinstance(request, DeadManRequest) or not request.delay_ms:
+            return
+        loop = process.loop
+        is_trading = loop is not None and loop.engine.startup.is_trading
+        text = f"{process.name} renews the switch of {request.instrument} and does not trade"
+        self.demand("I16", is_trading, text)
+        self._watched[request.instrument].sent.append(self.scene.timeline.ts)
+
+    def saw(self, event: Any) -> None:
+        """The switch strikes: orders that wait for a price stand, and nobody was there."""
+        if not isinstance(event, OrderEvent) or event.order.reason != EndReason.DEAD_MAN:
+            return
+        order, watched = event.order, self._watched.get(event.order.symbol)
+        if order.account != ACCOUNT or watched is None:
+            return
+        since = self.scene.timeline.ts - watched.should
+        tries = sum(ts >= since for ts in watched.sent)
+        # Each time may be lost on its way; who never tried let it happen.
+        was_tried = watched.should < self._delay * 2 // 3 + 2 * SECOND or tries > 1
+        text = f"the venue's switch takes {order.client_id} from an engine that trades"
+        self.demand("I16", was_tried, text)
+
+    def _look(self) -> None:
+        acts, ts = self.may_act(), self.scene.timeline.ts
+        self._silent = 0 if acts else self._silent + LOOK_NS
+        armed = self.scene.exchange.core.state.dead_men
+        for symbol, watched in self._watched.items():
+            entries = self._entries(symbol)
+            due = armed.get((ACCOUNT, symbol), 0)
+            if acts:
+                self._alive(symbol, watched, entries, due)
+                continue
+            watched.should = 0
+            if self._silent == LATE_NS:
+                watched.due = due
+            if self._silent > LATE_NS and 0 < watched.due < ts - LOOK_NS:
+                left = ", ".join(order.client_id for order in entries)
+                text = f"{left} rest after the countdown of an engine that is silent"
+                self.demand("I16", not entries, text)
+        self.scene.timeline.after(LOOK_NS, self._look)
+
+    def _alive(self, symbol: str, watched: _Watched, entries: list[Order], due: int) -> None:
+        is_held = bool(self.scene.exchange.position(symbol)) and not self._keeps_stops
+        watched.due = 0
+        watched.should = watched.should + LOOK_NS if entries and not is_held else 0
+        watched.bare = watched.bare + LOOK_NS if watched.should and not due else 0
+        watched.held = watched.held + LOOK_NS if is_held and due else 0
+        text = f"{len(entries)} entries of {symbol} rest for {watched.bare // SECOND} s unguarded"
+        self.demand("I16", watched.bare <= WRONG_NS, text)
+        text = f"the switch of {symbol} stays armed over a position"
+        self.demand("I14", watched.held <= WRONG_NS, text)
+
+    def _entries(self, symbol: str) -> list[Order]:
+        """Orders of ours that rest there and may open a position."""
+        return [
+            order
+            for order in self.scene.exchange.open_orders()
+            if order.symbol == symbol
+            and not order.is_conditional
+            and not order.reduce_only
+            and order.client_id in self.record.orders
+        ]
