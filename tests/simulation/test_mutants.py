@@ -52,6 +52,8 @@ QUICK: dict[str, int] = {
     "html is a rejection": 6,
     "broken success is a rejection": 6,
     "broken is not sent": 6,
+    "empty success is accepted": 4,
+    "late fill is dropped": 12,
     "doubt without questions": 4,
     "duplicate fill counts": 4,
     "one fill an order": 4,

@@ -61,7 +61,7 @@ class Fills:
         self.nameless: dict[int, VenueFill] = {}
         # Asks about a stop that may have triggered; an execution names the order it became.
         self.suspected: Callable[[str, str], None] = _nobody
-        self._ts_nameless: dict[int, int] = {}
+        self.ts_nameless: dict[int, int] = {}
         self.repeated = 0
 
     def take(self, fill: VenueFill, source: str) -> bool:
@@ -86,14 +86,14 @@ class Fills:
             self._apply(order, fill, source)
         elif not name and len(self.nameless) < NAMELESS_MAX and self._may_be_ours(fill):
             self.nameless[fill.trade_id] = fill
-            self._ts_nameless.setdefault(fill.trade_id, self.desk.ts)
+            self.ts_nameless.setdefault(fill.trade_id, self.desk.ts)
             self._suspect(fill)
             self.fetch(fill.instrument, fill.ts_venue, delay=self.desk.settings.fill_grace_ns)
             return False
         else:
             self._external(fill, name, source)
         self.nameless.pop(fill.trade_id, None)
-        self._ts_nameless.pop(fill.trade_id, None)
+        self.ts_nameless.pop(fill.trade_id, None)
         return True
 
     def _may_be_ours(self, fill: VenueFill) -> bool:
@@ -110,26 +110,11 @@ class Fills:
             for track in self.desk.open_tracks()
         )
 
-    def may_be_of(self, track: Track) -> bool:
-        """Whether an execution without a name may be of an order that nobody can find.
-
-        It is waited for a time only: somebody may have traded by hand just then.
-        """
-        settings = self.desk.settings
-        since = track.ts - settings.clock_error_ns
-        return any(
-            fill.instrument == track.spec.instrument
-            and fill.side == track.spec.side
-            and fill.ts_venue >= since
-            and self.desk.ts < self._ts_nameless.get(number, 0) + settings.nameless_ns
-            for number, fill in self.nameless.items()
-        )
-
     def _may_be_triggered(self, track: Track, fill: VenueFill) -> bool:
         """Whether it may be of the order that a stop became: not seen waiting since, by a query."""
         if track.spec.type not in TRIGGERED_TYPES or track.spec.side != fill.side:
             return False
-        since = self._ts_nameless.get(fill.trade_id, self.desk.ts) + self.desk.settings.query_lag_ns
+        since = self.ts_nameless.get(fill.trade_id, self.desk.ts) + self.desk.settings.query_lag_ns
         return self.evidence.claim(track.client_order_id).ts_alive <= since
 
     def _suspect(self, fill: VenueFill) -> None:

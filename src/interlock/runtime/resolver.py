@@ -239,7 +239,7 @@ class Resolver:
         if min(doubt.absent, doubt.not_open, doubt.not_filled) <= since:
             return
         order, claim = self.desk.state.open.get(name), self.evidence.claim(name)
-        if order is None or claim.filled > order.filled or self.fills.may_be_of(track):
+        if order is None or claim.filled > order.filled or _may_have_traded(self.fills, track):
             return
         ts = self.desk.ts
         proof = f"not at the venue by order, open orders and fills asked after {since}"
@@ -284,3 +284,19 @@ class Resolver:
             took = self.desk.ts - doubt.ts_start
             self.durations.append(took)
             self.desk.tell("ORDER_RESOLVED", name, doubt.why, took_ms=took // 10**6)
+
+
+def _may_have_traded(fills: Fills, track: Track) -> bool:
+    """Whether an execution without a name may be of an order that nobody can find.
+
+    It is waited for a time only: somebody may have traded by hand just then.
+    """
+    desk, settings = fills.desk, fills.desk.settings
+    since = track.ts - settings.clock_error_ns
+    return any(
+        fill.instrument == track.spec.instrument
+        and fill.side == track.spec.side
+        and fill.ts_venue >= since
+        and desk.ts < fills.ts_nameless.get(number, 0) + settings.nameless_ns
+        for number, fill in fills.nameless.items()
+    )
