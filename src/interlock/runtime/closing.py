@@ -40,6 +40,10 @@ def fold(state: State, books: Books, row: AnyRow, settings: Settings) -> None:
     if isinstance(row, _NAMING) and row.key not in books.tracks:
         _unpack(state, books, row.key, row.ts_event)
     books.apply(row)
+    if isinstance(row, _NAMING) and row.key in books.closing:
+        # Not packed by the row that names it: the kernel hears of that row after this.
+        del books.closing[row.key]
+        books.closing[row.key] = books.ts_last
     if isinstance(row, StateRow):
         _switch(state, row)
     elif isinstance(row, EventRow) and row.name == HELD_BACK:

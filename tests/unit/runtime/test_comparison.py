@@ -227,6 +227,32 @@ def test_money_is_only_laid_to_the_order_of_executions_while_a_position_is_open(
     assert core.engine.desk.state.wallet == CASH + 7 * 10**8
 
 
+def test_an_execution_that_comes_when_its_order_is_ripe_to_be_packed_counts() -> None:
+    core = Core()
+    name = _ours(core)
+    over = order_of(name, status=OrderStatus.CANCELED)
+    core.hear(OrderSeen(ts_event=core.ts, order=over))
+    desk = core.engine.desk
+    assert name in desk.state.closed and name in desk.books.closing
+    # Nothing is written meanwhile, so the row of the execution is the next one.
+    core.ts += desk.settings.whole_ns + SECOND
+    fill = VenueFill(
+        instrument=BTC.id,
+        trade_id=1,
+        client_order_id=name,
+        venue_order_id="5",
+        side=RESTING.side,
+        price=RESTING.price,
+        quantity=BTC.lot,
+        fee=0,
+        fee_asset="USDT",
+        is_maker=True,
+        ts_venue=core.ts,
+    )
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    assert core.engine.positions[BTC.id] == RESTING.side * BTC.lot
+
+
 # The gate.
 def test_a_lease_is_lost_once() -> None:
     core = Core()
