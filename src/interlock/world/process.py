@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -124,7 +125,7 @@ class Process:
             lease = leases.renew(lease, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS) or lease
         setup = self._make()
         engine = _Watched(setup, self._recover(setup, rows), lease)
-        engine.seen = self._took
+        engine.seen = partial(self._watch.took, self)
         self._begin(engine, leases, lease)
 
     def _recover(self, setup: Setup, rows: list[StoredRow]) -> Recovered:
@@ -164,7 +165,7 @@ class Process:
             engine,
             doors,
             places,
-            told=self._told,
+            told=partial(self._watch.told, self),
             over=life.over,
             checkpoint_ns=_CHECKPOINT_NS,
         )
@@ -245,17 +246,11 @@ class Process:
             self.around.timeline.after(restart_ns, self.start)
 
     # What is seen of it.
-    def _took(self, event: Any, outputs: Outputs) -> None:
-        self._watch.took(self, event, outputs)
-
     def _leaves(self, request: Request) -> None:
         self._watch.leaves(self, request)
         if self._dies_after and isinstance(request, PlaceRequest):
             delay, self._dies_after = self._dies_after, 0
             self.around.timeline.after(0, self.kill_after_snapshot, delay)
-
-    def _told(self, fact: Any) -> None:
-        self._watch.told(self, fact)
 
     def committed(self, rows: list[StoredRow]) -> None:
         """Rows became durable."""
@@ -289,6 +284,8 @@ class _Life:
         return timer
 
     def _ring(self, timer: _Timer, call: Callable[[], None]) -> None:
+        # What has rung is let go of: each of the two knows the other.
+        timer.planned = None
         if not self.is_over:
             self.process.turn(self._rung, timer, call)
 

@@ -21,6 +21,7 @@ class Planned:
     def cancel(self) -> None:
         """It will not happen."""
         self.act = None
+        self.arguments = ()
 
 
 class Timeline:
