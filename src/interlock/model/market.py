@@ -43,7 +43,8 @@ class Cursor:
     @classmethod
     def of(cls, instrument: Instrument, *values: int) -> Self:
         """A cursor over one row that owns its values."""
-        return cls(instrument, tuple([column(value) for value in values]), 0)
+        row = column(*values)
+        return cls(instrument, tuple([row[place : place + 1] for place in range(len(row))]), 0)
 
     @property
     def row(self) -> int:
