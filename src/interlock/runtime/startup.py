@@ -141,13 +141,13 @@ class Startup:
     def timers(self) -> None:
         """Wake strategies whose time has come, in the order of their times."""
         ts = self.desk.ts
-        due = sorted(
+        due = [
             (due, strategy, name)
             for strategy, timers in self.desk.books.timers.items()
             for name, due in timers.items()
             if due <= ts
-        )
-        for _, strategy, name in due:
+        ]
+        for _, strategy, name in sorted(due):
             row = EventRow(ts_event=ts, name=TIMER_FIRED, subject=strategy, fields={"name": name})
             self.desk.apply(row)
 

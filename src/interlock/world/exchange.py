@@ -70,8 +70,7 @@ class Exchange:
         self.server = BinanceServer(self.core, ServerOptions(seed=seed))
         self.server.add_key(KEY, SECRET, ACCOUNT)
         self.core.add_account(ACCOUNT, {CURRENCY: CASH})
-        self.observers: list[Callable[[Event], None]] = []
-        self.server.observers.append(self._saw)
+        self.observers: list[Callable[[Event], None]] = self.server.observers
         self.transfers = 0
         self.lag_ns = 0
         # Orders that the query of one order does not know, by client id, and until when.
@@ -81,10 +80,6 @@ class Exchange:
             lot = instrument.lot
             walk = Walk(Chance(seed, f"walk {instrument.id}"), price, tick=1, size=80 * lot)
             self.core.add_flow(instrument.id, walk, ts=ts)
-
-    def _saw(self, event: Event) -> None:
-        for observer in self.observers:
-            observer(event)
 
     def _sees(self, ts: int, read: str, order: Order) -> bool:
         """A query that lags does not see what is younger than its lag."""

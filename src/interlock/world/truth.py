@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from interlock.model.rows import StoredRow
-from interlock.sim.venue.values import Event, Fill, Order, OrderEvent
+from interlock.sim.venue.values import ConditionalEvent, Event, Fill, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.record import Record
 from interlock.world.storage import Files
@@ -46,7 +46,9 @@ class Truth:
         self._digest = blake2b(digest_size=16)
 
     def saw(self, event: Event) -> None:
-        """The venue did something."""
+        """The venue did something; what it tells of the market alone is not kept."""
+        if not isinstance(event, OrderEvent | ConditionalEvent):
+            return
         self.record.saw(event)
         if isinstance(event, OrderEvent) and event.order.account == ACCOUNT:
             self.orders[event.order.order_id] = event.order
