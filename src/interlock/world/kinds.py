@@ -66,7 +66,7 @@ stale_snapshot | query | F45 | rate | 0 | 200000
 history_down | query | F05 F34 | count | 0 | 3
     questions about executions are answered with 503 for 10 s to 2 min
 order_hidden | query | F02 F11 | rate | 0 | 200000
-    the query of one order does not know an order for 10 s to 2 min, other queries do
+    the query of one order does not know an order for 10 to 45 s, other queries do
 cancel_race | venue | F30 F32 | rate | 0 | 300000
     an order trades just before its cancel, whose answer leaves that out; the trade is told late
 message_lost | stream | F34 | rate | 0 | 100000

@@ -140,7 +140,7 @@ class Network:
         if kind != "query":
             response = venue.server.handle(ts, request, address=ADDRESS)
             if kind == "place" and response.status == 200 and dice.hits("order_hidden"):
-                until = ts + dice.between("order_hidden", 10_000, 120_000) * MS
+                until = ts + dice.between("order_hidden", 10_000, 45_000) * MS
                 venue.hidden[_placed(response)] = until
             return response
         if dice.hits("query_lag"):
