@@ -66,6 +66,8 @@ class Desk:
         self.out = Outputs()
         self.effects: deque[Effect] = deque()
         self.ts = 0
+        # When this life of the engine began.
+        self.ts_begun = 0
         self.ledger_seq = 0
         # Called with every report that the kernel took, and with every order that is over.
         self.heard: list[Callable[[str], None]] = []
@@ -111,6 +113,15 @@ class Desk:
                 ts_event=self.ts, name=name, level=level, subject=subject, text=text, fields=fields
             )
         )
+
+    def proof_ts(self, deadline: int) -> int:
+        """After which time a query shows whatever the venue accepted before an attempt's deadline.
+
+        A deadline of another life is by another clock, which may have been set since: what was
+        sent before this life began can come for as long as an attempt lasts.
+        """
+        settings = self.settings
+        return max(deadline, self.ts_begun + settings.attempt_ns) + settings.proof_ns
 
     # The kernel.
     def report(self, event: Report, *, evidence: str, venue_order_id: str = "") -> bool:

@@ -137,7 +137,7 @@ class Evidence:
 
     def _not_carried_out(self, track: Track, amend: Attempt, asked: int, source: str) -> None:
         """An amendment without a clear answer that a state does not show, asked for late enough."""
-        if amend.verdict == Verdict.UNKNOWN and self._is_proof(asked, amend.ts_deadline):
+        if amend.verdict == Verdict.UNKNOWN and asked > self.desk.proof_ts(amend.ts_deadline):
             self.not_updated(track, "the amendment was not carried out", source)
 
     def updated(self, track: Track, now: OrderSpec, source: str) -> None:
@@ -180,10 +180,6 @@ class Evidence:
         event = OrderUpdated(self.desk.ts, name, seen.quantity, seen.price, seen.trigger)
         self.desk.report(event, evidence=source)
         self.desk.record("ORDER_CHANGED_BY_OTHERS", name, text, level="WARNING")
-
-    def _is_proof(self, asked: int, deadline: int) -> bool:
-        """Whether a query left late enough to show everything accepted before a deadline."""
-        return asked > deadline + self.desk.settings.proof_ns
 
 
 def _same(spec: OrderSpec, seen: VenueOrder) -> bool:

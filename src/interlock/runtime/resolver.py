@@ -24,8 +24,6 @@ from interlock.runtime.tracks import Track
 DURATIONS_KEPT = 1024
 # Why an order is asked about that is over in our books.
 OPEN_THERE = "open at the venue"
-# Why one is that an earlier life of the engine left without an answer.
-RESTART = "restart"
 
 
 class Doubt(msgspec.Struct):
@@ -175,7 +173,7 @@ class Resolver:
         settings = self.desk.settings
         since = doubt.ts_start + settings.query_lag_ns
         if cancel.verdict == Verdict.UNKNOWN:
-            since = cancel.ts_deadline + settings.proof_ns
+            since = self.desk.proof_ts(cancel.ts_deadline)
         if asked <= since:
             return
         event = CancelRejected(self.desk.ts, track.client_order_id, "the order is still open")
@@ -255,11 +253,7 @@ class Resolver:
         base = max(track.ts_deadline, self.evidence.claim(name).ts_alive)
         if track.is_seen:
             base = max(base, doubt.ts_start)
-        elif RESTART in doubt.why:
-            # Its deadline is by the clock of another life, which may have been set since: what was
-            # sent before this one began can come for as long as an attempt lasts.
-            base = max(base, doubt.ts_start + self.desk.settings.attempt_ns)
-        return base + self.desk.settings.proof_ns
+        return self.desk.proof_ts(base)
 
     def _is_settled(self, name: str, track: Track) -> bool:
         claim = self.evidence.claim(name)

@@ -16,9 +16,10 @@ from interlock.runtime.desk import Desk, enter_epoch
 from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.gate import Fence
 from interlock.runtime.reconcile import Reconciler
-from interlock.runtime.resolver import RESTART, Resolver
+from interlock.runtime.resolver import Resolver
 from interlock.runtime.tracks import Attempt, Track
 
+RESTART = "restart"
 # Why an attempt has no answer, and why what was decided did not leave.
 ENDED = "the process ended before an answer"
 NEVER_DURABLE = "not sent: the process ended before "
@@ -37,13 +38,12 @@ class Startup:
         self.resolver = resolver
         self.reconciler = reconciler
         self.is_trading = False
-        self.ts_begun = 0
         self._waits: dict[str, None] = {}
 
     def begin(self, fence: Fence) -> None:
         """Write who starts, and doubt every attempt that a former process left without answer."""
         desk, books = self.desk, self.desk.books
-        self.ts_begun = desk.ts
+        desk.ts_begun = desk.ts
         desk.write(fence.row(LeaseEvent.ACQUIRED))
         enter_epoch(desk.state, desk.settings.tag, fence.lease.epoch)
         for slot in desk.state.instruments.values():
@@ -117,7 +117,7 @@ class Startup:
         if self.is_trading or not self._is_confirmed():
             return
         desk = self.desk
-        took = desk.ts - self.ts_begun
+        took = desk.ts - desk.ts_begun
         self.is_trading = True
         self.dispatch.gate.is_recovering = False
         if desk.books.switches.get("", ("", ""))[0] == "started":
@@ -131,7 +131,7 @@ class Startup:
         for name in [name for name in self._waits if name not in doubts]:
             del self._waits[name]
         return (
-            self.reconciler.ts_clean >= self.ts_begun
+            self.reconciler.ts_clean >= self.desk.ts_begun
             and self.dispatch.gate.freshness.user.is_up
             and not self._waits
             and not self.dispatch.gate.missing_fills
