@@ -55,6 +55,8 @@ class Fills:
         self.evidence = evidence
         self.fetches: dict[str, Fetch] = {}
         self.fetched: list[Fetched] = []
+        # When the newest question about an instrument's executions left that was answered.
+        self.ts_fetched: dict[str, int] = {}
         # Who wants to know of an execution that nobody here ordered.
         self.externals: list[Callable[[str], None]] = []
         # Executions whose order is not known yet: an order of ours may still learn its venue id.
@@ -286,6 +288,7 @@ class Fills:
         else:
             del self.fetches[instrument]
             self._found_missing(instrument)
+        self.ts_fetched[instrument] = asked
         for fetched in self.fetched:
             fetched(instrument, asked, want.ts_from)
 

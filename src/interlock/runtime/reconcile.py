@@ -253,6 +253,9 @@ class Reconciler:
 
     def _is_moving(self, name: str) -> bool:
         """Whether something under way may still explain a difference."""
+        if self.fills.ts_fetched.get(name, 0) < self.suspects[name].ts:
+            # Nobody has seen the executions since.
+            return True
         if any(fill.instrument == name for fill in self.fills.nameless.values()):
             return True
         return any(

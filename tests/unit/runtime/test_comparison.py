@@ -210,10 +210,21 @@ def test_a_position_that_nothing_explains_goes_to_the_bucket() -> None:
     held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
     for _ in range(4):
         core.compare(positions=held)
+        # What was asked about its executions meanwhile.
+        core.answer_all()
     assert core.engine.external == {BTC.id: 3_000}
     (row,) = [row for row in core.rows if isinstance(row, AdjustmentRow)]
     assert (row.quantity, row.cause) == (3_000, "unexplained")
     assert _state(core) == "paused"
+
+
+def test_a_position_is_not_unexplained_while_nobody_could_look_at_executions() -> None:
+    core = Core()
+    held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
+    for _ in range(4):
+        core.compare(positions=held)
+    assert not core.engine.external
+    assert BTC.id in core.engine.gate.suspects
 
 
 def test_money_is_only_laid_to_the_order_of_executions_while_a_position_is_open() -> None:
