@@ -172,7 +172,7 @@ class World:
         files.full_until = files.unreachable_until = ts
         files.faults_due = 0
         for process in scene.processes:
-            process.machine.put_right()
+            process.set_clock()
         scene.truth.restore_all()
         for instrument in scene.exchange.instruments:
             scene.exchange.core.resume(ts, instrument.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from interlock.model.instrument import Instrument
 from interlock.model.order import OrderStatus
 from interlock.model.units import MONEY_EXPONENT
@@ -76,21 +78,37 @@ def order(body: OrderPayload, listing: Listing, links: Links) -> VenueOrder:
     status = meaning(STATUSES, body.status, "order status")
     check_filled(status, quantity, filled)
     parent = links.parent(str(body.order_id))
-    return VenueOrder(
+    read = VenueOrder(
         instrument=instrument.id,
-        client_order_id=parent.client_order_id if parent else body.client_order_id,
+        client_order_id=body.client_order_id,
         venue_order_id=str(body.order_id),
         side=meaning(SIDES, body.side, "side"),
-        type=parent.type if parent else kind,
+        type=kind,
         status=status,
         quantity=quantity,
         filled=filled,
         price=price_units(body.price, instrument, "price"),
-        trigger=parent.trigger if parent else price_units(body.stop_price, instrument, "stopPrice"),
+        trigger=price_units(body.stop_price, instrument, "stopPrice"),
         time_in_force=meaning(LIFETIMES, body.time_in_force, "timeInForce"),
         reduce_only=body.reduce_only,
         reason=forced_reason(body.client_order_id),
         ts_venue=body.update_time * MILLISECOND,
+    )
+    return as_parent(read, parent) if parent else read
+
+
+def as_parent(child: VenueOrder, parent: VenueOrder) -> VenueOrder:
+    """What a trigger made, under the client id, type and trigger of the conditional order.
+
+    That it rests says of the conditional order that it has triggered.
+    """
+    is_resting = child.status is OrderStatus.ACCEPTED
+    return msgspec.structs.replace(
+        child,
+        client_order_id=parent.client_order_id,
+        type=parent.type,
+        trigger=parent.trigger,
+        status=OrderStatus.TRIGGERED if is_resting else child.status,
     )
 
 

@@ -30,6 +30,7 @@ from interlock.wire.binance.books import DepthDiff, level_rows
 from interlock.wire.binance.fault import WireFault, decoder, ratio, units
 from interlock.wire.binance.reading import (
     Links,
+    as_parent,
     check_filled,
     forced_reason,
     money,
@@ -356,7 +357,4 @@ def _adopted(item: OrderSeen | FillSeen, parent: VenueOrder) -> OrderSeen | Fill
         return FillSeen(
             ts_event=item.ts_event, fill=msgspec.structs.replace(item.fill, client_order_id=name)
         )
-    order = msgspec.structs.replace(
-        item.order, client_order_id=name, type=parent.type, trigger=parent.trigger
-    )
-    return OrderSeen(ts_event=item.ts_event, order=order)
+    return OrderSeen(ts_event=item.ts_event, order=as_parent(item.order, parent))

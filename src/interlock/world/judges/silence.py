@@ -59,6 +59,10 @@ class Silence(Judge):
         is_trading = loop is not None and loop.engine.startup.is_trading
         text = f"{process.name} renews the switch of {request.instrument} and does not trade"
         self.demand("I16", is_trading, text)
+        # It lived between two looks.
+        self._silent = 0
+        for watched in self._watched.values():
+            watched.due = 0
         self._watched[request.instrument].sent.append(self.scene.timeline.ts)
 
     def saw(self, event: Any) -> None:
