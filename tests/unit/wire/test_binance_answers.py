@@ -173,6 +173,11 @@ def test_a_triggered_conditional_order_is_followed_to_its_child() -> None:
     assert isinstance(got, Answer) and isinstance(got.content, VenueOrder)
     assert got.content.client_order_id == "a1"
     assert (got.content.type, got.content.status) == (OrderType.STOP_MARKET, OrderStatus.FILLED)
+    # What it made rests: a stop with a limit that nobody has filled is no stop any more.
+    resting = order_body(orderId=99, clientOrderId="algo_99", side="SELL", status="NEW")
+    rests = judge.judge(ask, [first, Reply(status=200, body=json.dumps(resting).encode())], ts=1)
+    assert isinstance(rests, Answer) and isinstance(rests.content, VenueOrder)
+    assert rests.content.status is OrderStatus.TRIGGERED
     # That the child is not found says nothing about the order that we asked for.
     lost = Reply(status=400, body=b'{"code":-2013,"msg":"Order does not exist."}')
     late = judge.judge(ask, [first, lost], ts=1)
