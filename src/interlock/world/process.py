@@ -100,11 +100,6 @@ class Process:
         """What its engine takes for the time."""
         return self._clock.now_ns()
 
-    def set_clock(self) -> None:
-        """Whoever runs the place puts its machine's clock right; an engine behind it catches up."""
-        self.machine.put_right()
-        self._clock.reach(self.around.timeline.ts)
-
     # Life and death.
     def start(self) -> None:
         """The start path: lease, ledger, venue, recovery, loop."""
