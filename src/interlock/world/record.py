@@ -28,8 +28,10 @@ from interlock.sim.venue.values import ConditionalEvent, Event, Fill, Order, Ord
 EXTERNAL = "external"
 FORCED = ("autoclose-", "adl_autoclose", "liquidation")
 
-# Tags of what is placed to shrink a position, by the core or by a strategy that closes.
-EXITS = frozenset({"leave", "protect", "flatten", "close", "stop", "target"})
+# Tags of what is placed to shrink a position, by the core or by a strategy that closes. The rungs
+# of the ladder are among them: where another's position outweighs the strategy's they leave without
+# the venue's mark, beside the stop that they take the place of.
+EXITS = frozenset({"leave", "protect", "flatten", "cross", "market", "close", "stop", "target"})
 
 Trade = tuple[str, int]
 

@@ -99,7 +99,7 @@ class Silence(Judge):
         self.scene.timeline.after(LOOK_NS, self._look)
 
     def _alive(self, symbol: str, watched: _Watched, entries: list[Order], due: int) -> None:
-        is_held = bool(self.scene.exchange.position(symbol)) and not self._keeps_stops
+        is_held = not self._keeps_stops and self._is_held(symbol)
         watched.due = 0
         watched.should = watched.should + LOOK_NS if entries and not is_held else 0
         watched.bare = watched.bare + LOOK_NS if watched.should and not due else 0
@@ -108,6 +108,17 @@ class Silence(Judge):
         self.demand("I16", watched.bare <= WRONG_NS, text)
         text = f"the switch of {symbol} stays armed over a position"
         self.demand("I14", watched.held <= WRONG_NS, text)
+
+    def _is_held(self, symbol: str) -> bool:
+        """Whether there is a position that the engine could have heard of.
+
+        What nothing tells of is found by a full comparison, a minute or more later where answers
+        are lost; until it is in the rows there is no stop of ours for it that a switch could take.
+        """
+        if not self.scene.exchange.position(symbol):
+            return False
+        unseen = (name for _, name, _ in self.scene.truth.unseen.values())
+        return bool(self.record.position(symbol)) or symbol not in unseen
 
     def _entries(self, symbol: str) -> list[Order]:
         """Orders of ours that rest there and may open a position."""
