@@ -7,6 +7,7 @@ fold is a second one: it shares no code with the books and the kernel that it is
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -220,13 +221,25 @@ class Record:
         self._hold(row.strategy or EXTERNAL, told.instrument, rest)
 
     def _close_holders(self, symbol: str, signed: int) -> int:
-        """A forced close takes from whoever holds; returns what is left of it."""
-        for (owner, name), held in list(self.held.items()):
-            if name == symbol and held * signed < 0:
-                part = min(abs(held), abs(signed)) * (1 if signed > 0 else -1)
-                self._hold(owner, symbol, part)
-                signed -= part
-        return signed
+        """A forced close takes from whoever holds, in proportion; returns what is left of it."""
+        sign = 1 if signed > 0 else -1
+        holders = [
+            (owner, abs(held))
+            for (owner, name), held in self.held.items()
+            if name == symbol and held * sign < 0
+        ]
+        # Whoever trades comes before the bucket of what nobody ordered.
+        holders.sort(key=lambda item: item[0] == EXTERNAL)
+        whole = sum(held for _, held in holders)
+        size = min(abs(signed), whole)
+        parts = [round(Fraction(size * held, whole)) for _, held in holders]
+        rest = size - sum(parts)
+        for (owner, _), part in zip(holders, parts, strict=True):
+            # What rounding left over is the first ones', a unit each.
+            unit = (rest > 0) - (rest < 0)
+            self._hold(owner, symbol, sign * (part + unit))
+            rest -= unit
+        return signed - sign * size
 
     def _hold(self, owner: str, symbol: str, signed: int) -> None:
         self.held[(owner, symbol)] = self.held.get((owner, symbol), 0) + signed
