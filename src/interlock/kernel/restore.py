@@ -104,11 +104,15 @@ def external(row: FillRow) -> ExternalTraded:
 
 def cause_of(fill: VenueFill, strategy: str) -> str:
     """Why an execution without an order happened, by the name that the venue gave its order."""
-    if fill.client_order_id.startswith("adl_autoclose"):
+    forced = forced_cause(fill.client_order_id)
+    return forced or ("own order no longer in memory" if strategy else "manual")
+
+
+def forced_cause(client_order_id: str) -> str:
+    """Why the venue made an order of this name to close a position, or an empty text."""
+    if client_order_id.startswith("adl_autoclose"):
         return "adl"
-    if fill.client_order_id.startswith(("autoclose-", "liquidation")):
-        return "liquidation"
-    return "own order no longer in memory" if strategy else "manual"
+    return "liquidation" * client_order_id.startswith(("autoclose-", "liquidation"))
 
 
 def fee_of(instrument: Instrument, fill: VenueFill) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED
+from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED, forced_cause
 from interlock.model.instrument import Instrument
 from interlock.model.order import Change
 from interlock.model.rows import (
@@ -41,6 +41,7 @@ FOREIGN = "FOREIGN_ORDER"
 # What evidence says about attempts, as answers of their own: the venue has the order; a cancel or
 # an amendment is settled though the kernel has nothing to be told.
 SEEN = "seen"
+CHILD = "child"
 SETTLED = ("cancel settled", "amend settled")
 # Bytes of a payload's hash that are remembered.
 PAYLOAD = 8
@@ -81,6 +82,8 @@ class Books(msgspec.Struct):
     stops: dict[str, int] = {}
     # What orders of others executed, by instrument and the venue's order id; the newest ones.
     outside: dict[str, int] = {}
+    # What the venue calls orders by which it closed a position, by instrument and its order id.
+    forced: dict[str, str] = {}
     ts_clean: int = 0
     # The rules that hold, by instrument: what was decided is decided again by its own.
     rules: dict[str, Instrument] = {}
@@ -112,6 +115,20 @@ class Books(msgspec.Struct):
             return ""
         found = self.names.get(instrument, {}).get(venue_order_id, "")
         return found or self.archive.named(instrument, venue_order_id)
+
+    def name_forced(self, instrument: str, venue_order_id: str, client_order_id: str) -> None:
+        """Remember an order by which the venue closes a position; the newest ones are kept.
+
+        A list of executions has no names: what only it tells of goes by the order's number.
+        """
+        if venue_order_id and forced_cause(client_order_id):
+            self.forced[f"{instrument} {venue_order_id}"] = client_order_id
+            if len(self.forced) > OUTSIDE_KEPT:
+                del self.forced[next(iter(self.forced))]
+
+    def forced_name(self, instrument: str, venue_order_id: str) -> str:
+        """The name of an order by which the venue closed a position, or an empty text."""
+        return self.forced.get(f"{instrument} {venue_order_id}", "")
 
     def track(self, client_order_id: str) -> Track | None:
         """The attempts of an order; a copy when it is packed: only rows change what is known."""
@@ -172,7 +189,7 @@ def _request(books: Books, row: RequestRow) -> None:
 
 def _learn_name(books: Books, track: Track, venue_order_id: str) -> None:
     """What the venue calls an order, when a row says so."""
-    if venue_order_id:
+    if venue_order_id and venue_order_id != track.child_id:
         track.venue_order_id = venue_order_id
         books.name_order(track.spec.instrument, venue_order_id, track.client_order_id)
 
@@ -180,6 +197,10 @@ def _learn_name(books: Books, track: Track, venue_order_id: str) -> None:
 def _answer(books: Books, row: AnswerRow) -> None:
     track = books.tracks.get(row.client_order_id)
     if track is None:
+        return
+    if row.attempt == CHILD:
+        track.child_id = row.venue_order_id
+        books.name_order(track.spec.instrument, row.venue_order_id, row.client_order_id)
         return
     _learn_name(books, track, row.venue_order_id)
     if row.attempt == SEEN:
@@ -251,6 +272,7 @@ def _fill(books: Books, row: FillRow) -> None:
 def _before(books: Books, row: FillRow) -> None:
     """An execution that no order of ours explains, or of an adopted one from before that."""
     fill = row.fill
+    books.name_forced(fill.instrument, fill.venue_order_id, fill.client_order_id)
     if fill.venue_order_id:
         key = f"{fill.instrument} {fill.venue_order_id}"
         books.outside[key] = books.outside.pop(key, 0) + fill.quantity
@@ -294,7 +316,9 @@ def _event(books: Books, row: EventRow) -> None:
     elif row.name == STRATEGIES_STARTED:
         books.is_started = True
     elif row.name == FOREIGN:
-        books.foreign[row.subject] = row.fields.get("instrument", "")
+        instrument = row.fields.get("instrument", "")
+        books.foreign[row.subject] = instrument
+        books.name_forced(instrument, row.fields.get("venue_order_id", ""), row.subject)
         if len(books.foreign) > FOREIGN_KEPT:
             del books.foreign[next(iter(books.foreign))]
     elif row.name == TIMER_FIRED:

@@ -82,6 +82,9 @@ class Fills:
         if fill.ts_venue < self.desk.books.ts_opened and not self._order_of(fill):
             # It happened before this account was opened in our books: part of the opening.
             return False
+        if not fill.client_order_id:
+            forced = self.desk.books.forced_name(fill.instrument, fill.venue_order_id)
+            fill = msgspec.structs.replace(fill, client_order_id=forced) if forced else fill
         name = self._order_of(fill)
         order = self.desk.order(name) if name else None
         if order is not None:

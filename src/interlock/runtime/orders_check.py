@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock.model.order import TRIGGERED_TYPES
+from interlock.model.order import TRIGGERED_TYPES, OrderSpec
 from interlock.model.rows import Difference, Severity
 from interlock.model.venue import VenueOrder, Verdict
 from interlock.runtime.adoption import ADOPTED, adopter, adoption_row, can_adopt
@@ -27,19 +27,20 @@ class OrdersCheck:
         self.evidence = evidence
         self.fills = fills
         self.resolver = resolver
+        # Orders that may be what a stop of ours became, and since when they are known.
+        self.unnamed: dict[str, int] = {}
 
     def compare(self, content: tuple[object, ...], asked: int) -> list[Difference]:
         """What a snapshot that was asked for at a time says; differences that need a reader."""
-        shown: dict[str, None] = {}
+        orders = [(self.name_of(o), o) for o in content if isinstance(o, VenueOrder)]
+        shown = {name: None for name, _ in orders}
         found = []
-        for order in content:
-            if not isinstance(order, VenueOrder):
-                continue
-            name = self.name_of(order)
-            shown[name] = None
+        # Ours first: a stop that is shown waiting has not become one of the others.
+        for name, order in sorted(orders, key=lambda item: self.desk.track(item[0]) is None):
             difference = self.seen(order, name, asked=asked)
             if difference is not None:
                 found.append(difference)
+        self.unnamed = {name: since for name, since in self.unnamed.items() if name in shown}
         for track in self.desk.open_tracks():
             if track.client_order_id not in shown:
                 found += self._missing(track, asked)
@@ -127,6 +128,8 @@ class OrdersCheck:
         """An order that somebody else placed: labelled once, then by policy."""
         if name in self.desk.books.foreign or order.status in _OVER:
             return None
+        if self._may_be_ours(order, name):
+            return None
         desk, policy = self.desk, self.desk.settings.foreign_orders
         is_free = name == order.client_order_id and can_adopt(order)
         owner = adopter(desk.state, desk.settings) if is_free else ""
@@ -153,6 +156,38 @@ class OrdersCheck:
             action=policy,
         )
 
+    def _may_be_ours(self, order: VenueOrder, name: str) -> bool:
+        """Whether a stop of ours may have become it: the venue gives what triggers made new ids.
+
+        Whose it is, is known when the stop was asked about, or seen waiting by a later query. An
+        order with a reason says itself why the venue made it.
+        """
+        if order.reason:
+            return False
+        since = self.unnamed.setdefault(name, self.desk.ts) + self.desk.settings.query_lag_ns
+        suspects = [
+            track
+            for track in self._stops_like(order)
+            if track.ts_closed or self.evidence.claim(track.client_order_id).ts_alive <= since
+        ]
+        for track in suspects:
+            if not track.ts_closed and track.client_order_id not in self.resolver.doubts:
+                self.resolver.watch(track.client_order_id, "an order without a name")
+        if not suspects:
+            del self.unnamed[name]
+        return bool(suspects)
+
+    def _stops_like(self, order: VenueOrder) -> list[Track]:
+        """Stops that may have become an order; of those that are over, as an old picture."""
+        settings, tracks = self.desk.settings, self.desk.books.tracks
+        late = [tracks[name] for name in self.desk.books.closing if name in tracks]
+        recent = [t for t in late if self.desk.ts <= t.ts_closed + settings.query_lag_ns]
+        return [
+            track
+            for track in (*self.desk.open_tracks(), *recent)
+            if track.spec.type in TRIGGERED_TYPES and _may_become(track.spec, order)
+        ]
+
     def _label(self, order: VenueOrder, name: str, text: str) -> None:
         if order.instrument not in self.desk.state.instruments:
             return
@@ -162,9 +197,20 @@ class OrdersCheck:
             text,
             level="WARNING",
             instrument=order.instrument,
+            venue_order_id=order.venue_order_id,
             quantity=order.side * order.quantity,
             price=order.price,
         )
+
+
+def _may_become(stop: OrderSpec, order: VenueOrder) -> bool:
+    """Whether an order may be what a trigger makes of a stop; one that closes is made smaller."""
+    return (
+        stop.instrument == order.instrument
+        and stop.side == order.side
+        and order.quantity <= stop.quantity
+        and order.price == stop.price
+    )
 
 
 _OVER = frozenset({"filled", "canceled", "expired", "rejected"})

@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from interlock.model.order import OrderSpec, OrderType
-from interlock.model.rows import AdjustmentRow, ReconcileRow, Severity, decode_row
+from interlock.model.rows import AdjustmentRow, FillRow, ReconcileRow, Severity, decode_row
 from interlock.model.venue import (
     BalanceSeen,
+    FillSeen,
+    FillsQuery,
+    OrderSeen,
     Payment,
     PaymentSeen,
     Stream,
@@ -22,6 +25,7 @@ from interlock.model.venue import (
 from interlock.runtime.settings import SECOND, ForeignPolicy, Settings
 from tests.toy_players import BTC, LOT, T0, Restless
 from tests.toy_world import NONE, World
+from tests.unit.runtime.core import Core, order_of
 
 QUICK = Settings(full_every_ns=10 * SECOND, orders_every_ns=5 * SECOND)
 
@@ -219,3 +223,44 @@ def test_an_external_execution_asks_for_the_cash_at_once() -> None:
     reports = [r for r in _rows(world, ReconcileRow) if isinstance(r, ReconcileRow)]
     (asked,) = [r for r in reports if r.scope == "external"]
     assert T0 + 10 * SECOND <= asked.ts_event < T0 + 12 * SECOND
+
+
+def _forced(trade_id: int, name: str, quantity: int) -> VenueFill:
+    return VenueFill(
+        instrument=BTC.id,
+        trade_id=trade_id,
+        client_order_id=name,
+        venue_order_id="77" if trade_id > 1 else "76",
+        side=1 if trade_id == 1 else -1,
+        price=100_00,
+        quantity=quantity,
+        fee=0,
+        fee_asset="USDT",
+        is_maker=False,
+        ts_venue=T0 + (60 + trade_id) * SECOND,
+    )
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_by_order", [False, True])
+def test_a_forced_close_that_only_a_query_tells_of_keeps_its_cause(
+    is_by_order: bool, is_restarted: bool
+) -> None:
+    """A list of executions has no names: the order's is known by what the stream told of it."""
+    core = Core()
+    core.later(100 * SECOND)
+    core.hear(FillSeen(ts_event=core.ts, fill=_forced(1, "web_1", 3 * LOT)))
+    told = order_of("autoclose-77", venue_order_id="77", side=-1, status="partially_filled")
+    if is_by_order:
+        core.hear(OrderSeen(ts_event=core.ts, order=told))
+    else:
+        core.hear(FillSeen(ts_event=core.ts, fill=_forced(2, "autoclose-77", LOT)))
+    if is_restarted:
+        core = Core(ts=core.ts + SECOND, after=core)
+    core.engine.fills.fetch(BTC.id, core.ts)
+    core.later(SECOND)
+    core.answer(FillsQuery, (_forced(3, "", 2 * LOT),))
+    causes = [n.fields["cause"] for n in core.notices if getattr(n, "name", "") == "EXTERNAL_FILL"]
+    assert causes[-1] == "liquidation"
+    rows = [row for row in core.rows if isinstance(row, FillRow)]
+    assert rows[-1].fill.client_order_id == "autoclose-77"

@@ -7,6 +7,7 @@ from typing import Any
 from interlock.kernel.external import EXTERNAL
 from interlock.model.rows import AnyRow, EventRow, FillRow
 from interlock.model.venue import VenueFill
+from interlock.runtime.books import FOREIGN
 from interlock.runtime.engine import Engine
 from interlock.sim.venue.values import OrderEvent
 from interlock.world.exchange import ACCOUNT
@@ -30,6 +31,8 @@ class Strangers(Judge):
         self._causes: dict[Trade, str] = {}
         # Symbols of which the bucket may hold something: a forced close is shared with it.
         self._bucket: dict[str, None] = {}
+        # Orders of the venue's own making that the rows have named, by symbol and number.
+        self._forced: dict[tuple[str, str], None] = {}
         # The newest execution without an order, by symbol: the row about its cause comes next.
         self._newest: dict[str, VenueFill] = {}
 
@@ -44,17 +47,26 @@ class Strangers(Judge):
     def wrote(self, process: Process, row: AnyRow) -> None:
         """An execution of no order, and what it was taken for."""
         if isinstance(row, FillRow) and not row.client_order_id:
-            self._newest[row.fill.instrument] = row.fill
-            if not row.fill.client_order_id.startswith(_NAMES):
-                self._bucket[row.fill.instrument] = None
+            fill = row.fill
+            self._newest[fill.instrument] = fill
+            if fill.client_order_id.startswith(_NAMES):
+                self._forced[(fill.instrument, fill.venue_order_id)] = None
+            else:
+                self._bucket[fill.instrument] = None
         elif isinstance(row, EventRow) and row.name == "EXTERNAL_FILL":
             fill = self._newest[row.subject]
             trade = (fill.instrument, fill.trade_id)
             told, true = row.fields["cause"], self._causes[trade]
-            # A list of executions has no names: what only it told of is nobody's in particular.
-            if fill.client_order_id and told in (*FORCED, "manual"):
+            # A list of executions has no names: what only it told of is nobody's in particular,
+            # unless another execution of its order, or the order itself, was told with one.
+            is_named = fill.client_order_id or (trade[0], fill.venue_order_id) in self._forced
+            if is_named and told in (*FORCED, "manual"):
                 text = f"trade {trade[1]} of {trade[0]} is booked as {told}, it was {true}"
                 self.demand("I11", told == true, text)
+        elif isinstance(row, EventRow) and row.name == FOREIGN:
+            order = (row.fields.get("instrument", ""), row.fields.get("venue_order_id", ""))
+            if row.subject.startswith(_NAMES):
+                self._forced[order] = None
 
     def quiet(self) -> None:
         """What each strategy holds, by the rows and in the core."""
