@@ -51,19 +51,24 @@ class DeadMan:
             # What an earlier process armed would take the stops that stand now.
             self._is_first = False
             self.armed = dict.fromkeys(self._exposed(), 0)
-        wanted = self._wanted()
-        for switch in [name for name in self.armed if name not in wanted]:
-            self._send(switch, 0)
+        exposed = self._exposed()
+        wanted = [name for name in self._over_orders() if name not in exposed]
+        for switch, armed in list(self.armed.items()):
+            # Orders come and go: without any the switch is taken off when a refresh would be due.
+            is_old = self.desk.ts >= armed + delay // 3
+            if switch in exposed or (is_old and switch not in wanted):
+                self._send(switch, 0)
         for switch in wanted:
             if self.desk.ts >= self.armed.get(switch, 0) + delay // 3:
                 self._send(switch, delay // 1_000_000)
 
-    def _wanted(self) -> dict[str, None]:
-        """Switches over open orders whose cancel would leave nothing unprotected."""
-        exposed = self._exposed()
-        orders = self.desk.state.open.values()
-        switches = dict.fromkeys(self._switch(order.spec.instrument) for order in orders)
-        return {name: None for name in switches if name not in exposed}
+    def _over_orders(self) -> dict[str, None]:
+        """Switches over orders that may be open at the venue: they have left, or were there."""
+        return {
+            self._switch(order.spec.instrument): None
+            for name, order in self.desk.state.open.items()
+            if self.desk.track(name) is not None
+        }
 
     def _exposed(self) -> dict[str, None]:
         """Switches over positions, held or about to be, that stops may protect."""

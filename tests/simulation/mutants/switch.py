@@ -20,7 +20,7 @@ def switch_is_not_renewed(patch: Patch) -> None:
 
 @mutant("R13", "the venue's switch is never armed")
 def switch_is_not_armed(patch: Patch) -> None:
-    patch.set(DeadMan, "_wanted", lambda self: {})
+    patch.set(DeadMan, "_over_orders", lambda self: {})
 
 
 @mutant("R13", "the venue's switch is renewed by an engine that does not trade")
