@@ -59,7 +59,7 @@ class Archive(msgspec.Struct, array_like=True):
     def put(self, closed: Closed, ts: int) -> None:
         """Take an order in at a time, ns."""
         track = closed.track
-        place = _place(track.spec.instrument, track.venue_order_id)
+        place = _place(track.spec.instrument, _id(track))
         self.tail[track.client_order_id] = Kept(place, ts, _encode(closed))
         if len(self.tail) >= BLOCK:
             self._seal()
@@ -87,7 +87,7 @@ class Archive(msgspec.Struct, array_like=True):
         for block in reversed(self.blocks):
             for row in _rows(block.places, mark):
                 track = _record(block, row).track
-                if (track.spec.instrument, track.venue_order_id) == (instrument, venue_order_id):
+                if (track.spec.instrument, _id(track)) == (instrument, venue_order_id):
                     return track.client_order_id
         return ""
 
@@ -114,6 +114,11 @@ class Archive(msgspec.Struct, array_like=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Closed).decode
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+
+
+def _id(track: Track) -> str:
+    """What the venue calls the order in its executions."""
+    return track.child_id or track.venue_order_id
 
 
 def _place(instrument: str, venue_order_id: str) -> str:

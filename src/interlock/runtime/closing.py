@@ -100,7 +100,9 @@ def _pack(state: State, books: Books, ts_before: int) -> None:
 
 def _put(books: Books, name: str, order: Order | None) -> None:
     track = books.tracks.pop(name)
-    books.names.get(track.spec.instrument, {}).pop(track.venue_order_id, None)
+    known = books.names.get(track.spec.instrument, {})
+    known.pop(track.venue_order_id, None)
+    known.pop(track.child_id, None)
     books.archive.put(Closed(track, None if order is None else dump_order(order)), books.ts_last)
     spec = track.spec
     if spec.trigger and spec.tag != "leave" and protects(spec, spec.instrument, spec.side):
@@ -115,6 +117,7 @@ def _unpack(state: State, books: Books, name: str, ts: int) -> None:
     track = closed.track
     books.tracks[name] = track
     books.name_order(track.spec.instrument, track.venue_order_id, name)
+    books.name_order(track.spec.instrument, track.child_id, name)
     books.closing[name] = max(ts, books.ts_last)
     if closed.order is not None and closed.order.strategy in state.strategies:
         state.closed[name] = load_order(state, closed.order)

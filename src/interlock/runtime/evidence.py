@@ -20,10 +20,10 @@ from interlock.model.events import (
     Report,
     UpdateRejected,
 )
-from interlock.model.order import TERMINAL, OrderSpec, OrderStatus
+from interlock.model.order import TERMINAL, TRIGGERED_TYPES, OrderSpec, OrderStatus
 from interlock.model.rows import AnswerRow
 from interlock.model.venue import VenueOrder, Verdict
-from interlock.runtime.books import SEEN
+from interlock.runtime.books import CHILD, SEEN
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Gate
 from interlock.runtime.tracks import Attempt, Track
@@ -81,6 +81,8 @@ class Evidence:
         self.settle(client_order_id, source)
         if not track.is_seen or (seen.venue_order_id and not track.venue_order_id):
             self.note(track, SEEN, seen.venue_order_id)
+        elif _is_child(track, seen):
+            self.note(track, CHILD, seen.venue_order_id)
 
     def settle(self, client_order_id: str, source: str) -> None:
         """Close an order whose end is known and whose executions are all in."""
@@ -188,6 +190,15 @@ def _same(spec: OrderSpec, seen: VenueOrder) -> bool:
         spec.quantity == seen.quantity
         and (not seen.price or not spec.price or spec.price == seen.price)
         and (not seen.trigger or not spec.trigger or spec.trigger == seen.trigger)
+    )
+
+
+def _is_child(track: Track, seen: VenueOrder) -> bool:
+    """Whether a state is of the order that a trigger made, under an id that is not known yet."""
+    return (
+        track.spec.type in TRIGGERED_TYPES
+        and seen.status is not _S.ACCEPTED
+        and seen.venue_order_id not in ("", track.venue_order_id, track.child_id)
     )
 
 

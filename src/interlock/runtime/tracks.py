@@ -46,6 +46,8 @@ class Track(msgspec.Struct, omit_defaults=True):
     # Of an adopted order: what it executed before and was not heard of yet, and until when.
     before: int = 0
     ts_before: int = 0
+    # What the venue calls the order that its trigger made: executions are told under that.
+    child_id: str = ""
 
     @property
     def in_flight(self) -> bool:
