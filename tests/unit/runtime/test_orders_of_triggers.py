@@ -10,12 +10,13 @@ import pytest
 
 from interlock.kernel.restore import adopt_intent
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
-from interlock.model.rows import IntentRow
-from interlock.model.venue import OrderQuery, OrderSeen, VenueOrder
+from interlock.model.rows import FillRow, IntentRow
+from interlock.model.venue import FillSeen, OrderQuery, OrderSeen, VenueFill, VenueOrder
 from interlock.runtime.adoption import ADOPTED
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.ids import OrderId
-from interlock.runtime.settings import SECOND, ForeignPolicy, Settings
+from interlock.runtime.settings import MINUTE, SECOND, ForeignPolicy, Settings
+from interlock.runtime.values import Command
 from tests.toy_players import BTC
 from tests.unit.runtime.core import LEASE, Core, order_of, setup_of
 
@@ -134,3 +135,39 @@ def test_a_picture_from_before_a_stop_was_over_still_shows_what_it_became() -> N
     core.later(6 * SECOND)
     core.hear(OrderSeen(ts_event=core.ts, order=CHILD))
     assert core.names().count(FOREIGN) == 1
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("is_next_life", [False, True])
+def test_a_late_execution_of_what_a_stop_became_is_the_stops(
+    is_packed: bool, is_next_life: bool
+) -> None:
+    core = _core()
+    core.hear(OrderSeen(ts_event=core.ts, order=TRIGGERED))
+    gone = msgspec.structs.replace(TRIGGERED, status=OrderStatus.CANCELED, ts_venue=core.ts)
+    core.hear(OrderSeen(ts_event=core.ts, order=gone))
+    if is_packed:
+        core.later(2 * MINUTE)
+        core.hear(Command(ts_event=core.ts, name="pause", actor="ada", reason="quiet"))
+        assert NAME not in core.engine.desk.books.tracks
+        assert not core.engine.desk.books.names[BTC.id]
+    if is_next_life:
+        core = _core(after=core)
+    fill = VenueFill(
+        instrument=BTC.id,
+        trade_id=7,
+        client_order_id="",
+        venue_order_id=TRIGGERED.venue_order_id,
+        side=-1,
+        price=89_00,
+        quantity=1_000,
+        fee=0,
+        fee_asset="USDT",
+        is_maker=True,
+        ts_venue=core.ts,
+    )
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    (row,) = [row for row in core.rows if isinstance(row, FillRow)]
+    assert row.client_order_id == NAME
+    assert "EXTERNAL_FILL" not in core.names()
+    assert not _paused(core)
