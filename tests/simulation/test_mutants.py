@@ -30,7 +30,7 @@ ALONE: dict[str, tuple[str, int]] = {
     "I11": ("exit of nobody", 6),
     "I12": ("payments are dropped", 4),
     "I13": ("outlier is believed", 20),
-    "I14": ("guard sleeps", 8),
+    "I14": ("guard sleeps", 12),
     "I15": ("hammers on", 4),
     "I16": ("switch is not read", 12),
     "I17": ("ids begin anew", 6),

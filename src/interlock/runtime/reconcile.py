@@ -57,8 +57,8 @@ class Round(msgspec.Struct):
     # Questions to ask again, with their time, and how often that happened.
     again: dict[str, int] = {}
     tries: int = 0
-    # What the first look at an account has seen of it.
-    opened: dict[str, None] = {}
+    # What the first look at an account has seen of it, and when that was asked.
+    opened: dict[str, int] = {}
 
 
 class Suspect(msgspec.Struct):
@@ -104,6 +104,7 @@ class Reconciler:
             name: deque(maxlen=HISTORY) for name in self.desk.state.instruments
         }
         self._opening: dict[str, int] = {}
+        self._opening_cash: dict[str, int] = {}
         self._ts_begun = 0
 
     # When.
@@ -221,7 +222,7 @@ class Reconciler:
             else:
                 self._differs(current, name, venue, asked)
         if not self.desk.books.ts_opened:
-            self._open_account(current, "positions")
+            self._open_account(current, "positions", asked)
 
     def _held_since(self, name: str, asked: int) -> set[int]:
         """Every position that a snapshot asked for at a time may rightly show."""
@@ -304,22 +305,33 @@ class Reconciler:
     def _balances(self, current: Round, content: tuple[object, ...], asked: int) -> None:
         shown = {item.asset: item.wallet for item in content if isinstance(item, VenueBalance)}
         if not self.desk.books.ts_opened:
-            self.cash.open(shown)
-            self._open_account(current, "balances")
+            self._opening_cash = shown
+            self._open_account(current, "balances", asked)
             return
         is_quiet = not self.suspects and not self.gate.missing_fills
         current.differences += self.cash.compare(shown, asked, is_quiet=is_quiet)
 
-    def _open_account(self, current: Round, part: str) -> None:
-        """The first look at an account, whole or not at all: what it holds is nobody's here."""
-        current.opened[part] = None
+    def _open_account(self, current: Round, part: str, asked: int) -> None:
+        """The first look at an account, whole or not at all: what it holds is nobody's here.
+
+        It is one moment: what happens later is booked, and so must not be in what was seen. Where
+        one question had to be asked again, both are.
+        """
+        current.opened[part] = asked
         if len(current.opened) < 2:
             return
+        if len(set(current.opened.values())) > 1:
+            for name in current.opened:
+                current.waiting[name] = None
+                self._ask(current, name)
+            current.opened = {}
+            return
+        self.cash.open(self._opening_cash)
         for name, quantity in self._opening.items():
             if quantity:
                 owner = adopter(self.desk.state, self.desk.settings) or EXTERNAL
                 self.adjust(name, quantity, "opening", bucket=owner)
-        self.desk.write(EventRow(ts_event=current.ts, name=OPENED))
+        self.desk.write(EventRow(ts_event=asked, name=OPENED))
         self.desk.tell("ACCOUNT_OPENED", self.desk.settings.account)
 
     def _finish(self, current: Round) -> None:
@@ -336,7 +348,7 @@ class Reconciler:
                 ReconcileRow(
                     ts_event=desk.ts,
                     account=settings.account,
-                    scope=current.scope if not current.is_failed else f"{current.scope} in part",
+                    scope=current.scope + " in part" * self._is_in_part(current),
                     severity=severity,
                     differences=tuple(current.differences),
                     orders=len(desk.state.open),
@@ -358,6 +370,14 @@ class Reconciler:
             self.ts_clean = desk.ts
             self.gate.ts_clean = current.ts
             self.gate.freshness.user.is_stale = False
+
+    def _is_in_part(self, current: Round) -> bool:
+        """Whether executions from before a round may still be unknown: the next life asks for them.
+
+        It asks from the last whole round on, and what is only in memory it does not know of.
+        """
+        is_asked_again = any(want.wait for want in self.fills.fetches.values())
+        return current.is_failed or bool(self.suspects or self.fills.nameless) or is_asked_again
 
     def _verified(self) -> int:
         return max(self.desk.books.ts_opened, self.desk.books.ts_verified) - (

@@ -17,6 +17,7 @@ from interlock.model.rows import (
 )
 from interlock.model.venue import (
     FillSeen,
+    FillsQuery,
     OpenOrdersQuery,
     OrderSeen,
     Payment,
@@ -283,3 +284,26 @@ def test_a_request_about_an_order_that_nobody_knows_is_not_held_back_for_risk() 
     name = _ours(core)
     request = PlaceRequest(request_id=1, client_order_id=name, spec=RESTING)
     assert "is paused: for the test" in core.engine.gate.too_late(request)
+
+
+def test_the_next_life_asks_again_for_an_execution_that_waited_for_its_name() -> None:
+    """It is in no row: the process ends, and only the venue's list still tells of it."""
+    core = Core()
+    core.later(SECOND)
+    traded = core.ts
+    core.later(60 * SECOND)
+    core.answer_all()
+    _ours(core, is_seen=False)
+    fill = _fill(9, client_order_id="", ts_venue=traded)
+    held = (VenuePosition(instrument=BTC.id, quantity=fill.quantity),)
+    for _ in range(2):
+        core.engine.reconciler.want("full")
+        core.later(10 * SECOND)
+        core.engine.fills.take(fill, "query")
+        core.answer_all(positions=held)
+    assert core.engine.fills.nameless
+    after = Core(ts=core.ts + SECOND, after=core)
+    after.later(SECOND)
+    asked = [request for request in after.asked if isinstance(request, FillsQuery)]
+    assert asked
+    assert asked[0].ts_from <= traded
