@@ -11,6 +11,7 @@ from interlock.model.events import MarkChanged
 from interlock.model.market import Quote
 from interlock.model.order import OrderType
 from interlock.model.rows import AnyRow, IntentRow
+from interlock.model.venue import PlaceRequest
 from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, Order, OrderEvent
@@ -95,13 +96,20 @@ class Repairs(Judge):
         # The newest price and the venue's newest mark, by process and symbol.
         self._prices: dict[tuple[str, str], int] = {}
         self._marks: dict[tuple[str, str], int] = {}
+        # Both, as they were when an order was decided, by its id: its row may take seconds.
+        self._seen: dict[str, list[int]] = {}
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
-        """Prices by which a stop may be placed."""
+        """Prices by which a stop may be placed, and the stops that are decided on them."""
         if type(event) is Quote:
             self._prices[(process.name, event.instrument.id)] = event.mark_units
         elif type(event) is MarkChanged:
             self._marks[(process.name, event.instrument)] = event.price
+        for request in outputs.requests:
+            if type(request) is PlaceRequest and request.spec.tag in _REPAIRS:
+                key = (process.name, request.spec.instrument)
+                told = (self._prices, self._marks)
+                self._seen[request.client_order_id] = [at[key] for at in told if key in at]
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """Against the position that the rows before it tell of."""
@@ -111,8 +119,7 @@ class Repairs(Judge):
         held = self.record.held.get((row.strategy, spec.instrument), 0)
         text = f"{name} ({spec.tag}) has side {spec.side} for a position of {held}"
         self.demand("I14", held * spec.side < 0, text)
-        key = (process.name, spec.instrument)
-        seen = [heard[key] for heard in (self._prices, self._marks) if key in heard]
+        seen = self._seen.pop(name, [])
         if spec.trigger and seen:
             is_losing = any((price - spec.trigger) * spec.side < 0 for price in seen)
             text = f"the stop {name} at {spec.trigger} is beyond the price and the mark: {seen}"
