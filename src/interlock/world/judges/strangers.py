@@ -33,11 +33,17 @@ class Strangers(Judge):
         self._bucket: dict[str, None] = {}
         # Orders of the venue's own making that the rows have named, by symbol and number.
         self._forced: dict[tuple[str, str], None] = {}
+        # Stops of ours by the orders that their triggers made, by symbol and number.
+        self._children: dict[tuple[str, str], str] = {}
         # The newest execution without an order, by symbol: the row about its cause comes next.
         self._newest: dict[str, VenueFill] = {}
 
     def saw(self, event: Any) -> None:
-        """The venue executes something and knows why."""
+        """The venue executes something and knows why, and makes orders of stops."""
+        if isinstance(event, OrderEvent) and event.order.conditional_id:
+            order, name = event.order, self.record.name_of_order(event.order)
+            if order.account == ACCOUNT and name in self.record.orders:
+                self._children[(order.symbol, str(order.order_id))] = name
         if isinstance(event, OrderEvent) and event.fill is not None:
             fill = event.fill
             if fill.account == ACCOUNT:
@@ -67,6 +73,9 @@ class Strangers(Judge):
             order = (row.fields.get("instrument", ""), row.fields.get("venue_order_id", ""))
             if row.subject.startswith(_NAMES):
                 self._forced[order] = None
+            stop = self._children.get(order, "")
+            text = f"{row.subject}, which {stop} has become, is taken for somebody else's order"
+            self.demand("I11", not stop, text)
 
     def quiet(self) -> None:
         """What each strategy holds, by the rows and in the core."""
