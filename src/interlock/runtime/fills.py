@@ -317,6 +317,14 @@ class Fills:
         return min(times, default=0)
 
 
+def is_behind(fills: Fills) -> bool:
+    """Whether older executions may be unknown: one has no name, or a question is asked again.
+
+    Both are in memory only.
+    """
+    return bool(fills.nameless) or any(want.wait for want in fills.fetches.values())
+
+
 def _nobody(client_order_id: str, why: str) -> None:
     """Nobody can be asked."""
 

@@ -33,7 +33,7 @@ from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.books import OPENED
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
-from interlock.runtime.fills import Fills
+from interlock.runtime.fills import Fills, is_behind
 from interlock.runtime.gate import Gate
 from interlock.runtime.orders_check import OrdersCheck
 from interlock.runtime.settings import MINUTE
@@ -343,12 +343,14 @@ class Reconciler:
             key=SEVERITIES.index,
             default=Severity.INFO,
         )
+        # The next life asks for what happened since the last round that was whole.
+        is_in_part = current.is_failed or bool(self.suspects) or is_behind(self.fills)
         if current.scope != "orders" or current.differences:
             desk.write(
                 ReconcileRow(
                     ts_event=desk.ts,
                     account=settings.account,
-                    scope=current.scope + " in part" * self._is_in_part(current),
+                    scope=current.scope + " in part" * is_in_part,
                     severity=severity,
                     differences=tuple(current.differences),
                     orders=len(desk.state.open),
@@ -370,14 +372,6 @@ class Reconciler:
             self.ts_clean = desk.ts
             self.gate.ts_clean = current.ts
             self.gate.freshness.user.is_stale = False
-
-    def _is_in_part(self, current: Round) -> bool:
-        """Whether executions from before a round may still be unknown: the next life asks for them.
-
-        It asks from the last whole round on, and what is only in memory it does not know of.
-        """
-        is_asked_again = any(want.wait for want in self.fills.fetches.values())
-        return current.is_failed or bool(self.suspects or self.fills.nameless) or is_asked_again
 
     def _verified(self) -> int:
         return max(self.desk.books.ts_opened, self.desk.books.ts_verified) - (
