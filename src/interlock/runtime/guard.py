@@ -81,12 +81,21 @@ class Guard:
             self._exit(gap, gap.missing, trigger=trigger, tag="protect")
 
     def _trigger(self, gap: Gap) -> int:
-        """Where the last stop of the position stood, or a set distance from the mark."""
+        """Where the last stop of the position stood or stands, or a set distance from the mark.
+
+        What was over before the ones that stand were placed may be of a position before this one.
+        """
         side = -1 if gap.held > 0 else 1
         name = gap.slot.instrument.id
+        since = min((order.ts_submitted for order in gap.stops), default=0)
         for order in reversed(self.desk.state.closed.values()):
             is_own = order.owner is gap.owner and order.spec.tag != "leave"
-            if is_own and exits.protects(order.spec, name, side) and order.spec.trigger:
+            is_of_it = is_own and order.ts_closed >= since
+            if is_of_it and exits.protects(order.spec, name, side) and order.spec.trigger:
+                return order.spec.trigger
+        for order in reversed(gap.stops):
+            is_waiting = order.status is not OrderStatus.TRIGGERED and not order.filled
+            if is_waiting and order.spec.trigger:
                 return order.spec.trigger
         packed = self.desk.books.stops.get(f"{gap.owner.name} {name} {side:+d}")
         if packed:

@@ -65,6 +65,33 @@ def test_a_stop_that_vanished_is_placed_again_in_time() -> None:
     assert "POSITION_UNPROTECTED" not in _names(world)
 
 
+class Moves(Once):
+    """Takes its stop away, then places one for a part of its position, farther off."""
+
+    def on_quote(self, quote: Quote) -> None:
+        super().on_quote(quote)
+        if self.view.ts_event == T0 + 9 * SECOND:
+            for order in self.view.open_orders():
+                self.cancel(order)
+        if self.view.ts_event == T0 + 10 * SECOND:
+            stop = OrderSpec(BTC.id, -1, 3 * LOT, OrderType.STOP_MARKET, 0, 85_00, reduce_only=True)
+            self.place(stop)
+
+
+def test_what_a_stop_does_not_cover_gets_one_where_that_stop_stands() -> None:
+    world = World(1, faults=NONE, strategy=Moves)
+    found: list[int] = []
+
+    def look() -> None:
+        stops = [h.order for h in world.venue.open() if h.order.type in STOPS]
+        found.extend(stop.trigger for stop in stops)
+        assert sum(stop.quantity for stop in stops) >= 4 * LOT
+
+    world.at(T0 + 14 * SECOND, look)
+    world.run()
+    assert found == [85_00, 85_00]
+
+
 def test_a_position_that_cannot_be_protected_is_left_with_an_alarm() -> None:
     world = World(1, faults=NONE, strategy=Once)
     place = world.venue.place
