@@ -12,7 +12,7 @@ from interlock.kernel.exits import Gap
 from interlock.kernel.restore import exit_row
 from interlock.kernel.state import Order
 from interlock.model.events import ExitDue
-from interlock.model.order import OrderStatus, OrderType
+from interlock.model.order import OrderStatus, OrderType, TimeInForce
 from interlock.runtime.desk import Desk
 from interlock.runtime.dispatch import Dispatch
 
@@ -126,8 +126,11 @@ class Guard:
             if ts >= since + after and f"{key} {rung}" not in self._tried:
                 self._tried[f"{key} {rung}"] = ts
                 self.desk.record("STOP_NOT_FILLED", key, f"next rung: {rung}", level="WARNING")
-                price = self._cross_price(gap) if rung == "cross" else 0
-                self._exit(gap, abs(gap.held), price=price, tag=rung)
+                if rung == "market":
+                    self._exit(gap, abs(gap.held), tag=rung)
+                else:
+                    rest = max(0, abs(gap.held) - self._leaving(gap))
+                    self._exit(gap, rest, price=self._cross_price(gap), tag=rung)
                 return
 
     def _cross_price(self, gap: Gap) -> int:
@@ -136,15 +139,20 @@ class Guard:
         price = mark + side * (mark * self.desk.settings.cross_bps // BPS)
         return gap.slot.instrument.round_price(price, up=side > 0)
 
-    def _leaving(self, gap: Gap) -> bool:
-        """Whether an order that closes the position at once is under way."""
-        return any(
-            order.is_open
+    def _leaving(self, gap: Gap) -> int:
+        """Quantity of orders under way that close the position at once, in units.
+
+        The rung that crosses the book is one of them: another exit beside it would turn the
+        position where the venue's mark is left out.
+        """
+        return sum(
+            order.leaves
+            for order in gap.owner.orders.values()
+            if order.is_open
             and order.spec.reduce_only
-            and order.spec.type is OrderType.MARKET
+            and (order.spec.type is OrderType.MARKET or order.spec.time_in_force is TimeInForce.IOC)
             and order.spec.instrument == gap.slot.instrument.id
             and order.client_order_id in self.desk.state.open
-            for order in gap.owner.orders.values()
         )
 
     def _exit(
