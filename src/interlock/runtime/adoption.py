@@ -128,6 +128,6 @@ def is_others(track: Track, fill: VenueFill) -> bool:
     """Whether an execution is of another order of that name, or of the time before the adoption."""
     if not track.is_adopted:
         return False
-    if fill.venue_order_id and fill.venue_order_id != track.venue_order_id:
+    if fill.venue_order_id not in ("", track.venue_order_id, track.child_id):
         return True
     return fill.ts_venue <= track.ts_before and fill.quantity <= track.before

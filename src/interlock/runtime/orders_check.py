@@ -50,7 +50,8 @@ class OrdersCheck:
         """Our id of a venue's order; the venue's own where we have none."""
         track = self.desk.track(order.client_order_id)
         if track is not None:
-            is_other = track.is_adopted and track.venue_order_id != order.venue_order_id
+            known = (track.venue_order_id, track.child_id)
+            is_other = track.is_adopted and order.venue_order_id not in known
             # A person may give a name twice; ours are given once.
             return f"venue:{order.venue_order_id}" if is_other else order.client_order_id
         found = self.desk.books.name_of(order.instrument, order.venue_order_id)

@@ -171,3 +171,38 @@ def test_a_late_execution_of_what_a_stop_became_is_the_stops(
     assert row.client_order_id == NAME
     assert "EXTERNAL_FILL" not in core.names()
     assert not _paused(core)
+
+
+def test_an_adopted_stop_goes_on_as_what_it_became() -> None:
+    """A name may be given twice by others, so it is asked about before it is believed."""
+    core = _core("adopt")
+    stop = msgspec.structs.replace(_stop(side=1, price=111_00, trigger=110_00), venue_order_id="8")
+    core.compare(orders=(_stop(), msgspec.structs.replace(stop, client_order_id="web_8")))
+    assert core.names().count(ADOPTED) == 1
+    core.later(SECOND)
+    became = msgspec.structs.replace(
+        stop, client_order_id="web_8", venue_order_id="9", status=OrderStatus.TRIGGERED
+    )
+    core.hear(OrderSeen(ts_event=core.ts, order=became))
+    core.later(SECOND)
+    core.answer(OrderQuery, became)
+    assert core.engine.desk.state.open["web_8"].status is OrderStatus.TRIGGERED
+    core.hear(OrderSeen(ts_event=core.ts, order=became))
+    fill = VenueFill(
+        instrument=BTC.id,
+        trade_id=1,
+        client_order_id="web_8",
+        venue_order_id="9",
+        side=1,
+        price=111_00,
+        quantity=4_000,
+        fee=0,
+        fee_asset="USDT",
+        is_maker=False,
+        ts_venue=core.ts,
+    )
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    assert core.engine.desk.state.strategies["toy"].positions[BTC.id].quantity == 4_000
+    assert "web_8" not in core.engine.desk.state.open
+    assert core.names().count(FOREIGN) == 1
+    assert not _paused(core)
