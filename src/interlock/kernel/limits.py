@@ -164,14 +164,18 @@ def _check_risk(
 
 
 def _working(order: Order) -> int:
-    """What other orders of the strategy, on this side and free to grow it, still may trade."""
+    """What other orders of the strategy, on this side, take off its position or beyond it.
+
+    A close that is under way is among them: what comes beside it would open the other side.
+    Exits that wait for a price are not, so that whoever has a stop may still leave by hand.
+    """
     spec = order.spec
     return sum(
         other.leaves
         for other in order.owner.orders.values()
         if other.spec.side == spec.side
         and other.spec.instrument == spec.instrument
-        and not other.spec.reduce_only
+        and (not other.spec.reduce_only or other.spec.type is OrderType.MARKET)
         and other.ref != order.ref
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from interlock.kernel.state import Order
-from interlock.model.order import OrderSpec
+from interlock.model.order import OrderSpec, OrderType
 from interlock.model.rows import LeaseEvent, LeaseRow
 from interlock.model.venue import AmendRequest, PlaceRequest, Request
 from interlock.ports import Lease
@@ -205,7 +205,10 @@ def has_turned(order: Order, sent: OrderSpec) -> bool:
 
 
 def is_exit(desk: Desk, order: Order) -> bool:
-    """Whether an order can only shrink its strategy's position, other open orders included."""
+    """Whether an order can only shrink its strategy's position, other open orders included.
+
+    A close that is under way is one of them, in doubt or not: there may be nothing left to shrink.
+    """
     if order.spec.reduce_only:
         return True
     spec = order.spec
@@ -218,7 +221,7 @@ def is_exit(desk: Desk, order: Order) -> bool:
         if other.is_open
         and other.spec.side == spec.side
         and other.spec.instrument == spec.instrument
-        and other.is_counted
+        and (other.is_counted or other.spec.type is OrderType.MARKET)
         and other.client_order_id in desk.state.open
     )
     return working <= abs(held.quantity)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.model.order import TERMINAL, Change, OrderStatus
+from interlock.model.order import TERMINAL, Change, OrderStatus, OrderType
 from interlock.model.rows import (
     AdjustmentRow,
     AnyRow,
@@ -173,7 +173,7 @@ class Record:
             and (known is None or name in known)
             and other.intent.strategy == row.strategy
             and other.intent.spec.side == spec.side
-            and not other.intent.spec.reduce_only
+            and (not other.intent.spec.reduce_only or other.intent.spec.type is OrderType.MARKET)
         )
         return working + spec.quantity <= abs(held)
 

@@ -152,3 +152,16 @@ def test_a_switch_tells_once_and_counts_and_lets_exits_pass() -> None:
     desk = Desk(limits=FREE)
     desk.state.shut["ETH.X"] = desk.state.shut["B"] = "paused"
     assert len(desk.wants(buy())) == 1
+
+
+def test_an_order_beside_a_close_under_way_is_new_risk_and_beside_a_stop_an_exit() -> None:
+    sell = Place(9, OrderSpec(BTC, -1, 1_000))
+    for exit_spec, is_refused in (
+        (OrderSpec(BTC, -1, 1_000, reduce_only=True, tag="close"), True),
+        (OrderSpec(BTC, -1, 1_000, OrderType.STOP_MARKET, trigger=9_000, reduce_only=True), False),
+    ):
+        desk = Desk(limits=FREE)
+        holding(desk)
+        assert len(desk.wants(Place(2, exit_spec))) == 1
+        desk.state.shut[BTC] = "paused: lunch"
+        assert (desk.wants(sell) == []) is is_refused
