@@ -77,9 +77,10 @@ class Liveness(Judge):
 
     def _orders(self, engine: Engine) -> None:
         theirs = {
-            order.client_id: (order.symbol, order.side, order.quantity, order.filled)
+            name: (order.symbol, order.side, order.quantity, order.filled)
             for order in self.scene.exchange.open_orders()
-            if order.client_id in self.record.orders
+            # What a trigger made goes by the name of its stop.
+            if (name := self.record.name_of_order(order)) in self.record.orders
         }
         state = engine.desk.state
         ours = {
