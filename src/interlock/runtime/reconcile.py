@@ -62,11 +62,15 @@ class Round(msgspec.Struct):
 
 
 class Suspect(msgspec.Struct):
-    """A position that differs: since when, by how much, and in how many snapshots."""
+    """A position that differs: since when, by how much, and in how many snapshots.
+
+    ``ts_far`` is since when executions of long ago are asked for too.
+    """
 
     ts: int
     difference: int
     count: int = 1
+    ts_far: int = 0
 
 
 FULL: dict[str, type[Request]] = {
@@ -247,14 +251,19 @@ class Reconciler:
             suspect.count += 1
         text = f"{name}: {venue} at the venue, {ours} here"
         self.gate.suspects[name] = text
-        self.fills.fetch(name, self._verified(), since=self.desk.ts)
+        back = 0
+        if suspect.count > 1:
+            # Executions have the venue's time: a clock of ours that was ahead asked for too little.
+            back, suspect.ts_far = CLOCK_MOST_NS, suspect.ts_far or self.desk.ts
+        self.fills.fetch(name, self._verified() - back, since=self.desk.ts)
         if suspect.count <= self.desk.settings.confirmations or self._is_moving(name):
             return
         self._declare(current, name, venue, ours)
 
     def _is_moving(self, name: str) -> bool:
         """Whether something under way may still explain a difference."""
-        if self.fills.ts_fetched.get(name, 0) < self.suspects[name].ts:
+        suspect = self.suspects[name]
+        if self.fills.ts_fetched.get(name, 0) < max(suspect.ts, suspect.ts_far):
             # Nobody has seen the executions since.
             return True
         if any(fill.instrument == name for fill in self.fills.nameless.values()):

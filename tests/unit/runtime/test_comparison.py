@@ -30,7 +30,7 @@ from interlock.runtime.books import FOREIGN
 from interlock.runtime.ids import OrderId
 from interlock.runtime.settings import SECOND
 from interlock.runtime.values import LeaseChanged
-from tests.toy_players import BTC
+from tests.toy_players import BTC, T0
 from tests.unit.runtime.core import CASH, LEASE, Core, order_of
 
 RESTING = OrderSpec(BTC.id, 1, 4_000, OrderType.LIMIT, 90_00)
@@ -307,3 +307,16 @@ def test_the_next_life_asks_again_for_an_execution_that_waited_for_its_name() ->
     asked = [request for request in after.asked if isinstance(request, FillsQuery)]
     assert asked
     assert asked[0].ts_from <= traded
+
+
+def test_a_position_is_unexplained_only_when_executions_of_long_ago_were_asked_for_too() -> None:
+    """A clock of ours that was ahead has asked for those since a time that was still to come."""
+    core = Core()
+    held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
+    asked: list[int] = []
+    while BTC.id not in core.engine.external:
+        core.compare(positions=held)
+        asked += [ask.ts_from for ask in core.asked if isinstance(ask, FillsQuery)]
+        core.answer_all()
+        assert core.ts < T0 + 600 * SECOND
+    assert min(asked) < T0 - 3_000 * SECOND
