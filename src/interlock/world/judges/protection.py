@@ -9,7 +9,7 @@ from typing import Any
 
 from interlock.model.events import MarkChanged
 from interlock.model.market import Quote
-from interlock.model.order import OrderType
+from interlock.model.order import OrderStatus, OrderType
 from interlock.model.rows import AnyRow, IntentRow
 from interlock.model.venue import PlaceRequest
 from interlock.runtime.settings import SECOND
@@ -66,6 +66,13 @@ class Protection(Judge):
             self._is_exit(order)
         return max(0, abs(held) - sum(order.left for order in stops))
 
+    def _leaves_in_doubt(self, symbol: str) -> bool:
+        """Whether an exit at the market may have happened: a second one would be sent twice."""
+        return any(
+            order.status is OrderStatus.UNKNOWN and order.intent.spec.type is OrderType.MARKET
+            for order in self.record.open.get(symbol, {}).values()
+        )
+
     def _is_exit(self, order: Order) -> None:
         if not order.reduce_only:
             text = f"the stop {order.client_id} could open a position: it is not reduce-only"
@@ -76,7 +83,7 @@ class Protection(Judge):
         if not missing:
             del self._naked[symbol]
             return
-        if self.may_act():
+        if self.may_act() and not self._leaves_in_doubt(symbol):
             self._naked[symbol] += LOOK_NS
             self.longest = max(self.longest, self._naked[symbol])
             if self._naked[symbol] > NAKED_NS:

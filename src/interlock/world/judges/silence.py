@@ -23,6 +23,8 @@ LOOK_NS = 1 * SECOND
 WRONG_NS = 45 * SECOND
 # A request that left before an engine fell silent is there after this time, or never.
 LATE_NS = 12 * SECOND
+# A request is given up after its time-out, and made again a little later.
+AGAIN_NS = 8 * SECOND
 
 
 class _Watched:
@@ -72,15 +74,15 @@ class Silence(Judge):
         order, watched = event.order, self._watched.get(event.order.symbol)
         if order.account != ACCOUNT or watched is None:
             return
-        since = self.scene.timeline.ts - watched.should
-        tries = sum(ts >= since for ts in watched.sent)
-        # Each time may be lost on its way; who never tried let it happen.
-        was_tried = watched.should < self._delay * 2 // 3 + 2 * SECOND or tries > 1
+        ts = self.scene.timeline.ts
+        # Each time may be lost on its way; who has not tried for so long let it happen.
+        began = max(ts - watched.should, *watched.sent, 0)
+        was_tried = ts - began <= self._delay // 3 + AGAIN_NS
         text = f"the venue's switch takes {order.client_id} from an engine that trades"
         self.demand("I16", was_tried, text)
 
     def _look(self) -> None:
-        acts, ts = self.may_act(), self.scene.timeline.ts
+        acts, ts = self.may_act() and self._has_lease(), self.scene.timeline.ts
         self._silent = 0 if acts else self._silent + LOOK_NS
         armed = self.scene.exchange.core.state.dead_men
         for symbol, watched in self._watched.items():
@@ -98,6 +100,11 @@ class Silence(Judge):
                 self.demand("I16", not entries, text)
         self.scene.timeline.after(LOOK_NS, self._look)
 
+    def _has_lease(self) -> bool:
+        """Whether the engine that runs may send anything: it may not when its lease has run out."""
+        process, lease = self.scene.running, self.scene.files.lease
+        return process is not None and lease is not None and lease.ts_expires > process.now_ns()
+
     def _alive(self, symbol: str, watched: _Watched, entries: list[Order], due: int) -> None:
         is_held = not self._keeps_stops and self._is_held(symbol)
         watched.due = 0
@@ -112,13 +119,11 @@ class Silence(Judge):
     def _is_held(self, symbol: str) -> bool:
         """Whether there is a position that the engine could have heard of.
 
-        What nothing tells of is found by a full comparison, a minute or more later where answers
-        are lost; until it is in the rows there is no stop of ours for it that a switch could take.
+        What nothing tells of is found by a full comparison, and an execution without a name waits
+        for one, a minute or more where answers are lost; until it is in the rows there is no stop
+        of ours for it that a switch could take.
         """
-        if not self.scene.exchange.position(symbol):
-            return False
-        unseen = (name for _, name, _ in self.scene.truth.unseen.values())
-        return bool(self.record.position(symbol)) or symbol not in unseen
+        return bool(self.scene.exchange.position(symbol) and self.record.position(symbol))
 
     def _entries(self, symbol: str) -> list[Order]:
         """Orders of ours that rest there and may open a position."""
