@@ -14,6 +14,7 @@ from interlock.model.rows import AnyRow, IntentRow
 from interlock.model.venue import PlaceRequest
 from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
+from interlock.sim.venue.requests import is_trading
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
@@ -83,7 +84,9 @@ class Protection(Judge):
         if not missing:
             del self._naked[symbol]
             return
-        if self.may_act() and not self._leaves_in_doubt(symbol):
+        market = self.scene.exchange.core.state.markets[symbol]
+        # No order is taken where trading is halted, not even one that leaves.
+        if self.may_act() and is_trading(market) and not self._leaves_in_doubt(symbol):
             self._naked[symbol] += LOOK_NS
             self.longest = max(self.longest, self._naked[symbol])
             if self._naked[symbol] > NAKED_NS:

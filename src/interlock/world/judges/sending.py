@@ -123,9 +123,14 @@ class Barriers(Judge):
         elif isinstance(row, StateRow):
             self._switched(row)
 
-    def _no_doubt(self, symbol: str, what: str) -> None:
-        unknown = self.record.unknown.get(symbol)
-        self.demand("I9", not unknown, f"{what} while unknown: {', '.join(unknown or ())}")
+    def _no_doubt(self, symbol: str, what: str, *, known: Container[str] | None = None) -> None:
+        """Orders that are not among ``known`` are over already, though no row tells of it yet."""
+        unknown = [
+            name
+            for name in self.record.unknown.get(symbol, ())
+            if known is None or name in known or name in self.record.arrivals
+        ]
+        self.demand("I9", not unknown, f"{what} while unknown: {', '.join(unknown)}")
 
     def _switched(self, row: StateRow) -> None:
         """Only a human lifts what a human or an alarm has closed."""
@@ -152,7 +157,7 @@ class Barriers(Judge):
         if order is not None:
             spec = order.intent.spec
             what = f"{type(request).__name__} of {order.intent.client_order_id} leaves"
-            self._no_doubt(spec.instrument, what)
+            self._no_doubt(spec.instrument, what, known=engine.desk.state.open)
             fresh = self._fresh(process, spec.instrument)
             self.demand("I9", not fresh, f"{what} beside what just became unknown: {fresh}")
             closed = self.record.closed(spec.instrument, order.intent.strategy)
