@@ -51,7 +51,7 @@ QUICK: dict[str, int] = {
     "failed commit goes on": 12,
     "html is a rejection": 6,
     "broken success is a rejection": 6,
-    "broken is not sent": 6,
+    "broken is not sent": 12,
     "empty success is accepted": 4,
     "late fill is dropped": 12,
     "doubt without questions": 4,
