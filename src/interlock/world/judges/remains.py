@@ -13,8 +13,9 @@ from interlock.world.record import EXITS
 from interlock.world.scene import Scene
 
 # How long an entry may rest under a verb that cancels entries, counted only while an engine runs
-# and the venue can be reached.
-RESTING_NS = 20 * SECOND
+# and the venue can be reached: three cancels, of which two are lost, each given up after its
+# time-out and the time of a proof.
+RESTING_NS = 35 * SECOND
 LOOK_NS = 1 * SECOND
 # So long what a stranger did may be missing in a snapshot of positions, and its answer on its way.
 LATE_NS = 20 * SECOND
