@@ -137,7 +137,7 @@ class Bracketed(_Planned):
     def on_quote(self, quote: Quote) -> None:
         name = self.instrument.id
         if self.has_stop_limits and quote.instrument.id == name:
-            self._soften(self.view.position_units(name), quote.bid_units)
+            self._soften(self.view.position_units(name), quote)
         if not self.hears(quote):
             return
         if self.view.open_orders() or self.view.position_units(name):
@@ -152,12 +152,17 @@ class Bracketed(_Planned):
         stop, target = mark - side * away, mark + side * away * 1.5
         self.bracket(side, size / whole, stop=stop, target=target, instrument=name)
 
-    def _soften(self, held: int, price: int) -> None:
-        """A nearer stop that becomes a limit order at its trigger; it goes with the position."""
+    def _soften(self, held: int, quote: Quote) -> None:
+        """A nearer stop that becomes a limit order at its trigger; it goes with the position.
+
+        A new one is trading, and ends with it: where the market rests away from its last trade, the
+        venue would refuse one after the other.
+        """
+        price = quote.bid_units
         if self.soft and self.view.is_open(self.soft):
             if not held:
                 self.cancel(self.soft)
-        elif held and price > 0:
+        elif held and price > 0 and quote.ts_event < self.until:
             side = -1 if held > 0 else 1
             trigger = price + side * self.chance.between(4, 15)
             kind, name = OrderType.STOP_LIMIT, self.instrument.id
