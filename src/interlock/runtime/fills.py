@@ -79,8 +79,10 @@ class Fills:
             self.desk.tell("FILL_REFUSED", fill.instrument, text, level="WARNING")
             self.fetch(fill.instrument, fill.ts_venue)
             return False
-        if fill.ts_venue < self.desk.books.ts_opened and not self._order_of(fill):
-            # It happened before this account was opened in our books: part of the opening.
+        opened = self.desk.books.ts_opened
+        if (not opened or fill.ts_venue < opened) and not self._order_of(fill):
+            # It happened before this account was opened in our books: part of the opening. What
+            # the first look did not show yet is asked for once it has been.
             return False
         if not fill.client_order_id:
             forced = self.desk.books.forced_name(fill.instrument, fill.venue_order_id)

@@ -320,3 +320,45 @@ def test_a_position_is_unexplained_only_when_executions_of_long_ago_were_asked_f
         core.answer_all()
         assert core.ts < T0 + 600 * SECOND
     assert min(asked) < T0 - 3_000 * SECOND
+
+
+@pytest.mark.parametrize("traded", [T0 - SECOND, T0 + SECOND], ids=["long before", "meanwhile"])
+def test_an_execution_that_is_told_while_an_account_is_opened_is_counted_once(traded: int) -> None:
+    """The first look shows what it came to; the list of executions tells of it too."""
+    before = Core()
+    before.stored.clear()
+    core = Core(after=before, ts=T0)
+    core.later(2 * SECOND)
+    fill = _fill(9, ts_venue=traded)
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    core.answer(FillsQuery, (fill,))
+    held = (VenuePosition(instrument=BTC.id, quantity=fill.quantity),)
+    core.later(10 * SECOND)
+    core.engine.reconciler.want("full")
+    core.answer_all(positions=held)
+    core.later(10 * SECOND)
+    core.answer_all(positions=held)
+    (row,) = [row for row in core.rows if isinstance(row, AdjustmentRow)]
+    assert (row.cause, row.quantity) == ("opening", fill.quantity)
+    assert core.engine.desk.state.instruments[BTC.id].net.quantity == fill.quantity
+    assert core.engine.desk.books.ts_opened
+
+
+def test_an_execution_after_the_first_look_at_an_account_is_asked_for_again() -> None:
+    before = Core()
+    before.stored.clear()
+    core = Core(after=before, ts=T0)
+    core.asked = [request for request in core.asked if not isinstance(request, FillsQuery)]
+    core.later(SECOND // 10)
+    fill = _fill(9, ts_venue=core.ts)
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    core.answer_all()
+    assert core.engine.desk.books.ts_opened == T0
+    for _ in range(10):
+        core.later(SECOND)
+        if any(isinstance(request, FillsQuery) for request in core.asked):
+            core.answer(FillsQuery, (fill,))
+        core.answer_all(positions=(VenuePosition(instrument=BTC.id, quantity=fill.quantity),))
+    assert core.engine.desk.state.instruments[BTC.id].net.quantity == fill.quantity
+    assert not [row for row in core.rows if isinstance(row, AdjustmentRow)]
+    assert core.names().count("EXTERNAL_FILL") == 1
