@@ -67,6 +67,12 @@ class Protection(Judge):
             self._is_exit(order)
         return max(0, abs(held) - sum(order.left for order in stops))
 
+    def _may_be_covered(self, symbol: str) -> bool:
+        """Whether the venue takes orders, and tells of executions that its stream has lost."""
+        scene = self.scene
+        tells = scene.network.tradeless_until <= scene.timeline.ts
+        return tells and is_trading(scene.exchange.core.state.markets[symbol])
+
     def _leaves_in_doubt(self, symbol: str) -> bool:
         """Whether an exit at the market may have happened: a second one would be sent twice."""
         return any(
@@ -84,9 +90,7 @@ class Protection(Judge):
         if not missing:
             del self._naked[symbol]
             return
-        market = self.scene.exchange.core.state.markets[symbol]
-        # No order is taken where trading is halted, not even one that leaves.
-        if self.may_act() and is_trading(market) and not self._leaves_in_doubt(symbol):
+        if self.may_act() and self._may_be_covered(symbol) and not self._leaves_in_doubt(symbol):
             self._naked[symbol] += LOOK_NS
             self.longest = max(self.longest, self._naked[symbol])
             if self._naked[symbol] > NAKED_NS:
