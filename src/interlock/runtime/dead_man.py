@@ -21,6 +21,7 @@ from interlock.runtime.settings import SECOND
 ACCOUNT = ""
 # A request that failed, or was held back by the budget, is made again after this time.
 AGAIN_NS = SECOND
+REFUSALS = 3
 
 
 class DeadMan:
@@ -35,6 +36,8 @@ class DeadMan:
         self.fence = fence
         self.armed: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
+        # How often in a row the venue has refused to arm a switch.
+        self._refused: dict[str, int] = {}
         self._is_first = True
         self._ts_fenced = 0
 
@@ -109,14 +112,16 @@ class DeadMan:
             return
         switch = request.instrument
         if answer.verdict is Verdict.ACCEPTED:
+            self._refused.pop(switch, None)
             if request.delay_ms:
                 # It may have been carried out after the request that took it off.
                 self.armed.setdefault(switch, self.desk.ts)
             return
-        # Asked again a little later, and what the venue refuses to arm when a refresh is due; on
-        # a doubt it counts as armed.
+        # Asked again a little later; on a doubt it counts as armed. What the venue refuses to arm
+        # for once may be our time; what it refuses again and again waits until a refresh is due.
         is_refused = answer.verdict is Verdict.REJECTED and request.delay_ms > 0
-        self.armed[switch] = self.desk.ts if is_refused else 0
+        self._refused[switch] = refused = (self._refused.get(switch, 0) + 1) * is_refused
+        self.armed[switch] = self.desk.ts if refused >= REFUSALS else 0
         self._not_before[switch] = self.desk.ts + AGAIN_NS
         self.desk.tell("DEAD_MAN_FAILED", switch, answer.reason, level="WARNING")
 
