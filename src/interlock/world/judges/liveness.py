@@ -81,13 +81,16 @@ class Liveness(Judge):
         self.demand("I25", bool(self._sent_again) or is_stated or is_little, text)
 
     def _orders(self, engine: Engine) -> None:
-        theirs = {
-            name: (order.symbol, order.side, order.quantity, order.filled)
-            for order in self.scene.exchange.open_orders()
-            # What a trigger made goes by the name of its stop.
-            if (name := self.record.name_of_order(order)) in self.record.orders
-        }
         state = engine.desk.state
+        theirs = {}
+        for order in self.scene.exchange.open_orders():
+            # What a trigger made goes by the name of its stop, and may be smaller: the venue makes
+            # it no larger than the position.
+            name = self.record.name_of_order(order)
+            known = state.open.get(name) if order.conditional_id else None
+            quantity = order.quantity if known is None else known.spec.quantity
+            if name in self.record.orders:
+                theirs[name] = (order.symbol, order.side, quantity, order.filled)
         ours = {
             name: (o.spec.instrument, o.spec.side, o.spec.quantity, o.filled)
             for name, o in state.open.items()
