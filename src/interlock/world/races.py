@@ -6,11 +6,10 @@ order's last message count what was filled a moment before, and the trade itself
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
 import msgspec
 
 from interlock.runtime.settings import MS
+from interlock.wire.binance import form
 from interlock.wire.http import HttpRequest, HttpResponse
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
@@ -66,5 +65,4 @@ def _named(request: HttpRequest) -> str:
     """The client id of the plain order that a cancel is about."""
     if request.path != _PATH:
         return ""
-    found = parse_qs((request.query + b"&" + request.body).decode())
-    return found.get("origClientOrderId", [""])[0]
+    return dict(form.read(request.query or request.body)).get("origClientOrderId", "")
