@@ -36,7 +36,7 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.fills import Fills, is_behind
 from interlock.runtime.gate import Gate
 from interlock.runtime.orders_check import OrdersCheck
-from interlock.runtime.settings import MINUTE
+from interlock.runtime.settings import CLOCK_MOST_NS, MINUTE
 
 HISTORY = 4096
 # What was held longer ago than any snapshot may show.
@@ -79,8 +79,6 @@ FULL: dict[str, type[Request]] = {
     "balances": BalancesQuery,
     "payments": PaymentsQuery,
 }
-# How far ahead of the venue's our clock may have been.
-CLOCK_MOST_NS = 3_600_000_000_000
 SEVERITIES = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 
 

@@ -19,6 +19,7 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.fills import Fills
+from interlock.runtime.settings import CLOCK_MOST_NS
 from interlock.runtime.tracks import Track
 
 DURATIONS_KEPT = 1024
@@ -118,7 +119,7 @@ class Resolver:
         if not self._ts_open:
             self._ts_open = self.desk.ts
             self._wait_open = 2 * self.desk.settings.query_first_ns
-        self.fills.fetch(track.spec.instrument, track.ts, since=since + 1)
+        self.fills.fetch(track.spec.instrument, track.ts - CLOCK_MOST_NS, since=since + 1)
 
     def _longer(self, wait: int) -> int:
         return min(2 * wait, self.desk.settings.query_most_ns)
@@ -283,10 +284,11 @@ class Resolver:
 def _may_have_traded(fills: Fills, track: Track) -> bool:
     """Whether an execution without a name may be of an order that nobody can find.
 
-    It is waited for a time only: somebody may have traded by hand just then.
+    It is waited for a time only: somebody may have traded by hand just then. That it is older than
+    the order says little, since our clock may have been ahead.
     """
     desk, settings = fills.desk, fills.desk.settings
-    since = track.ts - settings.clock_error_ns
+    since = track.ts - CLOCK_MOST_NS
     return any(
         fill.instrument == track.spec.instrument
         and fill.side == track.spec.side

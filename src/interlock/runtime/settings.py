@@ -9,6 +9,8 @@ import msgspec
 MS = 1_000_000
 SECOND = 1_000 * MS
 MINUTE = 60 * SECOND
+# How far ahead of the venue's our clock may have been when something was written down.
+CLOCK_MOST_NS = 60 * MINUTE
 HOUR = 60 * MINUTE
 
 ForeignPolicy = Literal["adopt", "ignore", "alarm"]
