@@ -29,7 +29,7 @@ from tests.crash_points.trial import Outcome, lay_out, read
 from tests.crash_points.workload import LEDGER, Workload
 from tests.toy_venue import Splitmix
 
-TRANSACTIONS = 16
+TRANSACTIONS = 24
 
 
 def _record(mode: str = "FULL") -> Record:
