@@ -24,23 +24,17 @@ from interlock.model.venue import (
     VenueOrder,
     VenuePosition,
 )
+from interlock.sim import chance
 
 S = OrderStatus
 FEE_RATE = 400
 
 
-class Splitmix:
-    """A small generator of its own: the same seed gives the same run in every process."""
-
-    def __init__(self, seed: int) -> None:
-        self._state = seed & (1 << 64) - 1
+class Splitmix(chance.Splitmix):
+    """The same seed gives the same run in every process."""
 
     def below(self, most: int) -> int:
-        self._state = (self._state + 0x9E3779B97F4A7C15) & (1 << 64) - 1
-        z = self._state
-        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & (1 << 64) - 1
-        z = (z ^ z >> 27) * 0x94D049BB133111EB & (1 << 64) - 1
-        return (z ^ z >> 31) % most
+        return self.draw() % most
 
     def chance(self, share: float) -> bool:
         return self.below(1_000_000) < share * 1_000_000

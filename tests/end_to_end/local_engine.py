@@ -16,6 +16,7 @@ from interlock.adapters.system import SystemClock
 from interlock.live.session import Session
 from interlock.live.start import Entry, Plan
 from interlock.model.units import MONEY_SCALE
+from interlock.ports import Clock
 from interlock.research.loading import load_strategy
 from interlock.venue.local import LocalExchange
 from interlock.venue.local import Plan as VenuePlan
@@ -23,11 +24,10 @@ from interlock.venue.local import Plan as VenuePlan
 INSTRUMENT = "BTCUSDT-PERP.BINANCE"
 
 
-async def trade(folder: Path) -> None:
-    """Open the exchange, trade until the end, close it."""
-    clock = SystemClock()
-    exchange = LocalExchange(VenuePlan(), clock)
-    await exchange.open({})
+def session_on(
+    exchange: LocalExchange, folder: Path, clock: Clock, *, has_signals: bool = True
+) -> Session:
+    """A session of the market maker on an exchange that is open."""
     door, keys = exchange.doors["binance"], exchange.keys[0]
     venue = BinanceVenue(
         Endpoints(door.url, door.url.replace("http", "ws")),
@@ -37,7 +37,16 @@ async def trade(folder: Path) -> None:
     )
     maker = load_strategy("market_maker").kind
     entry = Entry("maker", lambda: maker(), 100_000 * MONEY_SCALE)
-    session = Session(Plan(folder=folder, entries=[entry], currency="USDT"), venue, clock)
+    plan = Plan(folder=folder, entries=[entry], currency="USDT")
+    return Session(plan, venue, clock, has_signals=has_signals)
+
+
+async def trade(folder: Path) -> None:
+    """Open the exchange, trade until the end, close it."""
+    clock = SystemClock()
+    exchange = LocalExchange(VenuePlan(), clock)
+    await exchange.open({})
+    session = session_on(exchange, folder, clock)
     told = asyncio.create_task(_tell(session))
     try:
         await session.run()

@@ -9,18 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys
-from interlock.adapters.signing import HmacSigner
 from interlock.adapters.system import SystemClock
 from interlock.live.session import Session
-from interlock.live.start import Entry, Plan
 from interlock.model.clock import SteadyClock
-from interlock.model.units import MONEY_SCALE
-from interlock.research.loading import load_strategy
 from interlock.venue.local import LocalExchange
 from interlock.venue.local import Plan as VenuePlan
+from tests.end_to_end.local_engine import session_on
 
-INSTRUMENT = "BTCUSDT-PERP.BINANCE"
 MINUTE = 60 * 10**9
 PATIENCE_S = 30
 HASTE_S = 10
@@ -52,17 +47,7 @@ class Place:
         self.exchange = LocalExchange(VenuePlan(), SystemClock())
 
     def session(self, clock: SetClock) -> Session:
-        door, keys = self.exchange.doors["binance"], self.exchange.keys[0]
-        venue = BinanceVenue(
-            Endpoints(door.url, door.url.replace("http", "ws")),
-            Keys(keys.key, HmacSigner(keys.secret)),
-            Feeds(instruments=(INSTRUMENT,)),
-            clock=clock,
-        )
-        maker = load_strategy("market_maker").kind
-        entry = Entry("maker", lambda: maker(), 100_000 * MONEY_SCALE)
-        plan = Plan(folder=self.folder, entries=[entry], currency="USDT")
-        return Session(plan, venue, clock, has_signals=False)
+        return session_on(self.exchange, self.folder, clock, has_signals=False)
 
     def resting(self) -> int:
         """Orders that are open at the venue."""

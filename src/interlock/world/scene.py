@@ -21,7 +21,7 @@ from interlock.world.process import Process, Surroundings, Watch
 from interlock.world.storage import Files
 from interlock.world.timeline import Timeline
 from interlock.world.truth import Truth
-from interlock.world.workload import Bracketed, Restless
+from interlock.world.workload import Bracketed, Part, Restless
 
 _EPOCH = 1_700_000_000 * SECOND
 _FUNDING = 8 * 3_600 * SECOND
@@ -139,7 +139,6 @@ class Scene:
     def setup(self) -> Setup:
         """What an engine of this scene is made of, new each time."""
         kind = Bracketed if self.protected else Restless
-        seed, until = self.plan.seed, self.ts_trades
         instruments = [self.exchange.core.instrument(i.id) for i in self.exchange.instruments]
         fails = tuple(
             ts
@@ -148,10 +147,16 @@ class Scene:
         )
         members = []
         for instrument in instruments:
-            strategy = kind(seed, instrument, until, self._pace, fails)
-            strategy.has_stop_limits = self.plan.has_stop_limits
+            part = Part(
+                seed=self.plan.seed,
+                instrument=instrument,
+                until=self.ts_trades,
+                pace=self._pace,
+                fails=fails,
+                has_stop_limits=self.plan.has_stop_limits,
+            )
             name = f"{kind.__name__.lower()}-{instrument.base.lower()}"
-            members.append(Member(name, strategy, CASH // len(instruments)))
+            members.append(Member(name, kind(part), CASH // len(instruments)))
         return Setup(
             instruments=instruments,
             members=members,

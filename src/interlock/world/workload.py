@@ -19,25 +19,31 @@ def is_crossed(quote: Quote) -> bool:
     return quote.bid_units > quote.ask_units > 0
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan wants of one strategy: on what, until when, how often, and when it fails.
+
+    At a ``pace`` of a million it acts on every quote.
+    """
+
+    seed: int
+    instrument: Instrument
+    until: int
+    pace: int
+    fails: tuple[int, ...] = ()
+    has_stop_limits: bool = False
+
+
 class _Planned(Strategy):
     """What both have: chance of their own, one instrument, when to stop and when to fail."""
 
-    def __init__(
-        self,
-        seed: int,
-        instrument: Instrument,
-        until: int,
-        pace: int,
-        fails: tuple[int, ...] = (),
-    ) -> None:
+    def __init__(self, part: Part) -> None:
         super().__init__()
-        self.chance = Chance(seed, f"{type(self).__name__.lower()} {instrument.id}")
-        self.fails = list(fails)
-        self.instrument = instrument
-        self.until = until
-        # A million: acts on every quote.
-        self.pace = pace
-        self.has_stop_limits = False
+        self.chance = Chance(part.seed, f"{type(self).__name__.lower()} {part.instrument.id}")
+        self.fails = list(part.fails)
+        self.instrument = part.instrument
+        self.until = part.until
+        self.pace = part.pace
+        self.has_stop_limits = part.has_stop_limits
 
     def hears(self, quote: Quote) -> bool:
         """Whether a quote is one to decide on; raises where the plan wants it to."""
@@ -57,18 +63,11 @@ class Restless(_Planned):
 
     protection = "none"
 
-    def __init__(
-        self,
-        seed: int,
-        instrument: Instrument,
-        until: int,
-        pace: int,
-        fails: tuple[int, ...] = (),
-    ) -> None:
-        super().__init__(seed, instrument, until, pace, fails)
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
         self.refs: list[int] = []
         self.bid = 0
-        self.has_bell = Chance(seed, "bell").below(3) == 0
+        self.has_bell = Chance(part.seed, "bell").below(3) == 0
 
     def on_quote(self, quote: Quote) -> None:
         if not self.hears(quote):
