@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-from interlock.model.rows import AnyRow, LedgerRow, StoredRow, decode_row
+from interlock.kernel.restore import adopt_intent
+from interlock.model.order import OrderSpec
+from interlock.model.rows import AnyRow, IntentRow, LedgerRow, StoredRow, decode_row
 from interlock.model.venue import (
     Answer,
     BalancesQuery,
@@ -18,6 +20,7 @@ from interlock.model.venue import (
     Stream,
     StreamChanged,
     VenueBalance,
+    VenueFill,
     VenueOrder,
     Verdict,
 )
@@ -142,6 +145,21 @@ class Core:
         return [getattr(notice, "name", "") for notice in self.notices]
 
 
+def leave(core: Core, name: str, spec: OrderSpec) -> None:
+    """Let an order of ours leave: its intent is a row, and the kernel has it."""
+    row = IntentRow(
+        ts_event=core.ts,
+        client_order_id=name,
+        account="main",
+        strategy="toy",
+        spec=spec,
+        epoch=LEASE.epoch,
+        request_id=1,
+    )
+    core.engine.desk.write(row)
+    assert adopt_intent(core.engine.desk.state, row, 1)
+
+
 def order_of(name: str, **values: Any) -> VenueOrder:
     """An open limit order as the venue shows it."""
     given: dict[str, Any] = {
@@ -155,3 +173,21 @@ def order_of(name: str, **values: Any) -> VenueOrder:
         "price": 90_00,
     }
     return msgspec.convert({**given, **values}, VenueOrder)
+
+
+def fill_of(trade: int, **values: Any) -> VenueFill:
+    """An execution of somebody's order as the venue shows it."""
+    given: dict[str, Any] = {
+        "instrument": BTC.id,
+        "trade_id": trade,
+        "client_order_id": "web_1",
+        "venue_order_id": "77",
+        "side": 1,
+        "price": 100_00,
+        "quantity": 3_000,
+        "fee": 0,
+        "fee_asset": "USDT",
+        "is_maker": False,
+        "ts_venue": 0,
+    }
+    return VenueFill(**{**given, **values})

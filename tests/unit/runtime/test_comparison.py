@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from interlock.kernel.restore import adopt_intent
 from interlock.model.order import Change, OrderSpec, OrderStatus, OrderType
 from interlock.model.rows import (
     AdjustmentRow,
-    IntentRow,
     LeaseEvent,
     LeaseRow,
     PaymentRow,
@@ -23,7 +21,6 @@ from interlock.model.venue import (
     Payment,
     PlaceRequest,
     VenueBalance,
-    VenueFill,
     VenuePosition,
 )
 from interlock.runtime.books import FOREIGN
@@ -31,7 +28,7 @@ from interlock.runtime.ids import OrderId
 from interlock.runtime.settings import SECOND
 from interlock.runtime.values import LeaseChanged
 from tests.toy_players import BTC, T0
-from tests.unit.runtime.core import CASH, LEASE, Core, order_of
+from tests.unit.runtime.core import CASH, LEASE, Core, fill_of, leave, order_of
 
 RESTING = OrderSpec(BTC.id, 1, 4_000, OrderType.LIMIT, 90_00)
 
@@ -43,38 +40,11 @@ def _state(core: Core, scope: str = BTC.id) -> str:
 def _ours(core: Core, *, is_seen: bool = True) -> str:
     """An order of ours that left, and that the venue has told to work."""
     name = OrderId("il", LEASE.epoch, 1, 1).text
-    row = IntentRow(
-        ts_event=core.ts,
-        client_order_id=name,
-        account="main",
-        strategy="toy",
-        spec=RESTING,
-        epoch=LEASE.epoch,
-        request_id=1,
-    )
-    core.engine.desk.write(row)
-    assert adopt_intent(core.engine.desk.state, row, 1)
+    leave(core, name, RESTING)
     if is_seen:
         core.hear(OrderSeen(ts_event=core.ts, order=order_of(name)))
         assert core.engine.desk.state.open[name].status is OrderStatus.ACCEPTED
     return name
-
-
-def _fill(trade: int, **values: object) -> VenueFill:
-    given = {
-        "instrument": BTC.id,
-        "trade_id": trade,
-        "client_order_id": "web_1",
-        "venue_order_id": "77",
-        "side": 1,
-        "price": 100_00,
-        "quantity": 3_000,
-        "fee": 0,
-        "fee_asset": "USDT",
-        "is_maker": False,
-        "ts_venue": 0,
-    }
-    return VenueFill(**{**given, **values})  # type: ignore[arg-type]
 
 
 def _paid(core: Core) -> list[Payment]:
@@ -177,7 +147,7 @@ def test_what_is_no_payment_in_a_list_of_payments_is_passed_over() -> None:
 def test_a_position_is_not_declared_while_an_execution_waits_for_its_name() -> None:
     core = Core()
     name = _ours(core, is_seen=False)
-    fill = _fill(1, client_order_id="", ts_venue=core.ts)
+    fill = fill_of(1, client_order_id="", ts_venue=core.ts)
     core.hear(FillSeen(ts_event=core.ts, fill=fill))
     assert list(core.engine.fills.nameless) == [1]
     held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
@@ -248,16 +218,13 @@ def test_an_execution_that_comes_when_its_order_is_ripe_to_be_packed_counts() ->
     assert name in desk.state.closed and name in desk.books.closing
     # Nothing is written meanwhile, so the row of the execution is the next one.
     core.ts += desk.settings.whole_ns + SECOND
-    fill = VenueFill(
-        instrument=BTC.id,
-        trade_id=1,
+    fill = fill_of(
+        1,
         client_order_id=name,
         venue_order_id="5",
         side=RESTING.side,
         price=RESTING.price,
         quantity=BTC.lot,
-        fee=0,
-        fee_asset="USDT",
         is_maker=True,
         ts_venue=core.ts,
     )
@@ -294,7 +261,7 @@ def test_the_next_life_asks_again_for_an_execution_that_waited_for_its_name() ->
     core.later(60 * SECOND)
     core.answer_all()
     _ours(core, is_seen=False)
-    fill = _fill(9, client_order_id="", ts_venue=traded)
+    fill = fill_of(9, client_order_id="", ts_venue=traded)
     held = (VenuePosition(instrument=BTC.id, quantity=fill.quantity),)
     for _ in range(2):
         core.engine.reconciler.want("full")
@@ -329,7 +296,7 @@ def test_an_execution_that_is_told_while_an_account_is_opened_is_counted_once(tr
     before.stored.clear()
     core = Core(after=before, ts=T0)
     core.later(2 * SECOND)
-    fill = _fill(9, ts_venue=traded)
+    fill = fill_of(9, ts_venue=traded)
     core.hear(FillSeen(ts_event=core.ts, fill=fill))
     core.answer(FillsQuery, (fill,))
     held = (VenuePosition(instrument=BTC.id, quantity=fill.quantity),)
@@ -350,7 +317,7 @@ def test_an_execution_after_the_first_look_at_an_account_is_asked_for_again() ->
     core = Core(after=before, ts=T0)
     core.asked = [request for request in core.asked if not isinstance(request, FillsQuery)]
     core.later(SECOND // 10)
-    fill = _fill(9, ts_venue=core.ts)
+    fill = fill_of(9, ts_venue=core.ts)
     core.hear(FillSeen(ts_event=core.ts, fill=fill))
     core.answer_all()
     assert core.engine.desk.books.ts_opened == T0

@@ -8,17 +8,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from interlock.kernel.restore import adopt_intent
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
-from interlock.model.rows import FillRow, IntentRow
-from interlock.model.venue import FillSeen, OrderQuery, OrderSeen, VenueFill, VenueOrder
+from interlock.model.rows import FillRow
+from interlock.model.venue import FillSeen, OrderQuery, OrderSeen, VenueOrder
 from interlock.runtime.adoption import ADOPTED
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.ids import OrderId
 from interlock.runtime.settings import MINUTE, SECOND, ForeignPolicy, Settings
 from interlock.runtime.values import Command
 from tests.toy_players import BTC
-from tests.unit.runtime.core import LEASE, Core, order_of, setup_of
+from tests.unit.runtime.core import LEASE, Core, fill_of, leave, order_of, setup_of
 
 STOP = OrderSpec(BTC.id, -1, 4_000, OrderType.STOP_LIMIT, 89_00, 90_00, reduce_only=True)
 NAME = OrderId("il", LEASE.epoch, 1, 1).text
@@ -41,18 +40,8 @@ def _core(policy: ForeignPolicy = "alarm", *, after: Core | None = None) -> Core
     if after is not None:
         return Core(setup, ts=after.ts + SECOND, after=after)
     core = Core(setup)
-    row = IntentRow(
-        ts_event=core.ts,
-        client_order_id=NAME,
-        account="main",
-        strategy="toy",
-        spec=STOP,
-        epoch=LEASE.epoch,
-        request_id=1,
-    )
-    core.engine.desk.write(row)
+    leave(core, NAME, STOP)
     core.stored += core.engine.desk.out.rows
-    assert adopt_intent(core.engine.desk.state, row, 1)
     core.hear(OrderSeen(ts_event=core.ts, order=_stop()))
     core.later(30 * SECOND)
     core.answer_all(orders=(_stop(),))
@@ -153,16 +142,13 @@ def test_a_late_execution_of_what_a_stop_became_is_the_stops(
         assert not core.engine.desk.books.names[BTC.id]
     if is_next_life:
         core = _core(after=core)
-    fill = VenueFill(
-        instrument=BTC.id,
-        trade_id=7,
+    fill = fill_of(
+        7,
         client_order_id="",
         venue_order_id=TRIGGERED.venue_order_id,
         side=-1,
         price=89_00,
         quantity=1_000,
-        fee=0,
-        fee_asset="USDT",
         is_maker=True,
         ts_venue=core.ts,
     )
@@ -188,17 +174,13 @@ def test_an_adopted_stop_goes_on_as_what_it_became() -> None:
     core.answer(OrderQuery, became)
     assert core.engine.desk.state.open["web_8"].status is OrderStatus.TRIGGERED
     core.hear(OrderSeen(ts_event=core.ts, order=became))
-    fill = VenueFill(
-        instrument=BTC.id,
-        trade_id=1,
+    fill = fill_of(
+        1,
         client_order_id="web_8",
         venue_order_id="9",
         side=1,
         price=111_00,
         quantity=4_000,
-        fee=0,
-        fee_asset="USDT",
-        is_maker=False,
         ts_venue=core.ts,
     )
     core.hear(FillSeen(ts_event=core.ts, fill=fill))
