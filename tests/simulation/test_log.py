@@ -8,8 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from interlock.simulation.log import append, commit_of, line_of, read, since_change, table
+from interlock.simulation.log import (
+    append,
+    commit_of,
+    line_of,
+    rarest,
+    read,
+    since_change,
+    table,
+)
 from interlock.simulation.sweep import Summary
+from interlock.world.kinds import KINDS
+from interlock.world.marks import MARKS
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -32,6 +42,20 @@ def test_a_line_is_read_as_it_was_written(tmp_path: Path) -> None:
         append(path, line)
     assert read(path) == lines
     assert "| 11 to 20 | 30 | 9 of 10 | 5 | 0 | 4,500 |" in table(lines)
+
+
+def test_the_log_adds_up_what_mattered_and_names_the_rarest() -> None:
+    often = _summary(1, 10)
+    often.mattered.update(dict.fromkeys((kind.name for kind in KINDS), 60))
+    often.marks.update(dict.fromkeys(MARKS, 70))
+    other = _summary(11, 10)
+    other.mattered.update({kind.name: 50 for kind in KINDS[1:]})
+    other.marks.update({mark: 50 for mark in MARKS if mark != "lease lost"})
+    lines = [
+        line_of(item, commit="", date="")
+        for item in (often, other, Summary(first=1, minutes=30, seeds=99))
+    ]
+    assert rarest(lines, 3) == (20, [(KINDS[0].name, 60), ("lease lost", 70), (KINDS[1].name, 110)])
 
 
 @needs_git

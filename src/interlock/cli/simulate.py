@@ -158,7 +158,7 @@ def _sweep(given: dict[str, Any]) -> None:
 
 
 def _show_log(log: Path | None) -> None:
-    from interlock.simulation.log import RELEASE_GOAL, read, since_change, table
+    from interlock.simulation.log import RELEASE_GOAL, rarest, read, since_change, table
 
     if log is None or not log.is_file():
         raise click.UsageError("--show-log needs --log with the file of a log")
@@ -170,6 +170,10 @@ def _show_log(log: Path | None) -> None:
         f"\n{clean:,} clean seeds in all; {counted:,} half hours of the {RELEASE_GOAL:,} that a "
         "release asks for since the last change of the order path"
     )
+    seeds, least = rarest(lines)
+    if seeds:
+        named = ", ".join(f"{name} {count:,}" for name, count in least)
+        click.echo(f"least often in the {seeds:,} seeds that were counted by kind: {named}")
 
 
 def _write_page(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from interlock.simulation.sweep import Summary
+from interlock.world.kinds import KINDS
+from interlock.world.marks import MARKS
 
 # What the last change of the order path is asked to have behind it before a release.
 RELEASE_GOAL = 1_000_000
@@ -22,7 +25,11 @@ ORDER_PATH = (
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One sweep as the log keeps it; ``commit`` ends in + where files were changed since."""
+    """One sweep as the log keeps it; ``commit`` ends in + where files were changed since.
+
+    ``mattered`` and ``marks`` count kinds of faults and branches of recovery; lines of the first
+    sweeps have neither.
+    """
 
     date: str
     commit: str
@@ -36,6 +43,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     violated: dict[str, int] = {}
     failed_seeds: list[int] = []
+    mattered: dict[str, int] = {}
+    marks: dict[str, int] = {}
 
 
 def line_of(summary: Summary, *, commit: str, date: str) -> Line:
@@ -53,6 +62,8 @@ def line_of(summary: Summary, *, commit: str, date: str) -> Line:
         cpu_s=round(summary.cpu_s, 1),
         violated=dict(summary.violated),
         failed_seeds=sorted(verdict.plan.seed for verdict in summary.failed),
+        mattered=dict(summary.mattered),
+        marks=dict(summary.marks),
     )
 
 
@@ -83,6 +94,21 @@ def table(lines: Iterable[Line]) -> str:
             f"| {line.faults:,} | {speed:,.0f} | {found} |"
         )
     return "\n".join(rows)
+
+
+def rarest(lines: Iterable[Line], shown: int = 5) -> tuple[int, list[tuple[str, int]]]:
+    """How many seeds were counted by kind, and what happened least often in them, with how often.
+
+    A kind counts where it mattered, a branch of recovery where it was gone through.
+    """
+    counted = [line for line in lines if line.mattered]
+    kinds = Counter(dict.fromkeys((kind.name for kind in KINDS), 0))
+    branches = Counter(dict.fromkeys(MARKS, 0))
+    for line in counted:
+        kinds.update({name: n for name, n in line.mattered.items() if name in kinds})
+        branches.update({name: n for name, n in line.marks.items() if name in branches})
+    least = sorted((*kinds.items(), *branches.items()), key=lambda item: item[1])[:shown]
+    return sum(line.seeds for line in counted), least
 
 
 def commit_of(folder: Path) -> str:
