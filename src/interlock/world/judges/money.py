@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.model.rows import AdjustmentRow, AnyRow, EventRow, FillRow, PaymentRow
+from interlock.model.rows import (
+    AdjustmentRow,
+    AnyRow,
+    EventRow,
+    FillRow,
+    PaymentRow,
+    decode_row,
+)
+from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import Fill, OrderEvent
 from interlock.world.exchange import ACCOUNT, CASH
 from interlock.world.judging import Judge
@@ -30,6 +38,8 @@ class Money(Judge):
         self._booked = 0
         self._fudged = 0
         self._unexplained: dict[str, int] = {}
+        # When adjustments were decided, by instrument and our time: their rows wait for the disk.
+        self._decided: dict[tuple[str, int], int] = {}
         self._paid: dict[str, PaymentRow] = {}
         self._traded = 0
         self._held: dict[str, int] = {}
@@ -37,6 +47,13 @@ class Money(Judge):
     @property
     def _unseen(self) -> dict[int, tuple[int, str, int]]:
         return self.scene.truth.unseen
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """What is declared unexplained can be held only against what had been executed by then."""
+        for row in outputs.rows:
+            told = decode_row(row) if row.kind == "adjustment" else None
+            if isinstance(told, AdjustmentRow):
+                self._decided[(told.instrument, told.ts_event)] = self.scene.timeline.ts
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """Every row about money as it becomes durable."""
@@ -57,10 +74,13 @@ class Money(Judge):
         """What executions of our own open orders come to is waited for, and not adjusted."""
         record = self.record
         open_here = record.open.get(row.instrument, {})
+        # A commit may be slow: an order that trades meanwhile is no explanation of before.
+        now = self.scene.timeline.ts
+        decided = self._decided.pop((row.instrument, row.ts_event), now)
         own = [
             fill
             for fill in record.untold.get(row.instrument, {}).values()
-            if record.name_of(fill) in open_here
+            if fill.ts <= decided and record.name_of(fill) in open_here
         ]
         total = sum(fill.quantity if fill.side > 0 else -fill.quantity for fill in own)
         text = (
