@@ -238,7 +238,7 @@ class Resolver:
         if min(doubt.absent, doubt.not_open, doubt.not_filled) <= since:
             return
         order, claim = self.desk.state.open.get(name), self.evidence.claim(name)
-        if order is None or claim.filled > order.filled or _may_have_traded(self.fills, track):
+        if order is None or claim.filled > order.filled:
             return
         ts = self.desk.ts
         proof = f"not at the venue by order, open orders and fills asked after {since}"
@@ -254,7 +254,9 @@ class Resolver:
         base = max(track.ts_deadline, self.evidence.claim(name).ts_alive)
         if track.is_seen:
             base = max(base, doubt.ts_start)
-        return self.desk.proof_ts(base)
+        # What was asked before the end of that wait does not count after it: nobody may have been
+        # able to ask since.
+        return max(self.desk.proof_ts(base), _ts_named(self.fills, track))
 
     def _is_settled(self, name: str, track: Track) -> bool:
         claim = self.evidence.claim(name)
@@ -281,18 +283,18 @@ class Resolver:
             self.desk.tell("ORDER_RESOLVED", name, doubt.why, took_ms=took // 10**6)
 
 
-def _may_have_traded(fills: Fills, track: Track) -> bool:
-    """Whether an execution without a name may be of an order that nobody can find.
+def _ts_named(fills: Fills, track: Track) -> int:
+    """Until when an execution without a name may be of an order that nobody can find; 0 if none.
 
     It is waited for a time only: somebody may have traded by hand just then. That it is older than
     the order says little, since our clock may have been ahead.
     """
-    desk, settings = fills.desk, fills.desk.settings
-    since = track.ts - CLOCK_MOST_NS
-    return any(
-        fill.instrument == track.spec.instrument
+    settings, since = fills.desk.settings, track.ts - CLOCK_MOST_NS
+    times = [
+        fills.ts_nameless.get(number, 0) + settings.nameless_ns
+        for number, fill in fills.nameless.items()
+        if fill.instrument == track.spec.instrument
         and fill.side == track.spec.side
         and fill.ts_venue >= since
-        and desk.ts < fills.ts_nameless.get(number, 0) + settings.nameless_ns
-        for number, fill in fills.nameless.items()
-    )
+    ]
+    return max(times, default=0)

@@ -7,6 +7,7 @@ import pytest
 from interlock.model.order import Change, OrderSpec, OrderStatus, OrderType
 from interlock.model.rows import (
     AdjustmentRow,
+    FillRow,
     LeaseEvent,
     LeaseRow,
     PaymentRow,
@@ -17,6 +18,7 @@ from interlock.model.venue import (
     FillSeen,
     FillsQuery,
     OpenOrdersQuery,
+    OrderQuery,
     OrderSeen,
     Payment,
     PlaceRequest,
@@ -25,7 +27,7 @@ from interlock.model.venue import (
 )
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.ids import OrderId
-from interlock.runtime.settings import SECOND
+from interlock.runtime.settings import MINUTE, SECOND
 from interlock.runtime.values import LeaseChanged
 from tests.toy_players import BTC, T0
 from tests.unit.runtime.core import CASH, LEASE, Core, fill_of, leave, order_of
@@ -230,6 +232,49 @@ def test_an_execution_that_comes_when_its_order_is_ripe_to_be_packed_counts() ->
     )
     core.hear(FillSeen(ts_event=core.ts, fill=fill))
     assert core.engine.positions[BTC.id] == RESTING.side * BTC.lot
+
+
+def test_an_order_is_absent_only_if_it_is_asked_about_after_the_wait_for_a_name() -> None:
+    """Its own query did not know it yet, then nobody answered until the wait was over."""
+    core = Core()
+    name = _ours(core, is_seen=False)
+    core.engine.resolver.watch(name, "restart")
+    fill = fill_of(1, client_order_id="", ts_venue=core.ts, quantity=RESTING.quantity)
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    for _ in range(3):
+        core.later(5 * SECOND)
+        core.answer_all()
+    core.asked.clear()
+    core.later(MINUTE)
+    core.engine.fills.backfill()
+    core.later(SECOND)
+    core.asked = [request for request in core.asked if type(request) is not OrderQuery]
+    core.answer_all()
+    assert core.engine.desk.state.open[name].is_open
+    assert not core.engine.external
+    core.later(5 * SECOND)
+    filled = order_of(name, venue_order_id="77", status="filled", filled=RESTING.quantity)
+    core.answer(OrderQuery, filled)
+    core.later(SECOND)
+    core.answer(FillsQuery, (fill,))
+    (row,) = [row for row in core.rows if isinstance(row, FillRow)]
+    assert (row.client_order_id, row.strategy) == (name, "toy")
+
+
+def test_a_trade_by_hand_delays_the_proof_of_an_absence_and_does_not_stop_it() -> None:
+    core = Core()
+    name = _ours(core, is_seen=False)
+    core.engine.resolver.watch(name, "restart")
+    fill = fill_of(1, client_order_id="", ts_venue=core.ts)
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    began = core.ts
+    while name in core.engine.desk.state.open:
+        core.later(SECOND)
+        core.answer_all()
+        assert core.ts < began + 90 * SECOND
+    assert core.ts > began + MINUTE
+    core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    assert core.engine.external == {BTC.id: fill.quantity}
 
 
 # The gate.
