@@ -43,6 +43,8 @@ FOREIGN = "FOREIGN_ORDER"
 SEEN = "seen"
 CHILD = "child"
 SETTLED = ("cancel settled", "amend settled")
+# The evidence of what our own gate refused: it never left.
+GATE = "gate"
 # Bytes of a payload's hash that are remembered.
 PAYLOAD = 8
 # Orders of others of which it is remembered how much of them was booked.
@@ -229,7 +231,9 @@ def _transition(books: Books, row: TransitionRow) -> None:
     change = row.change
     if change in (Change.ACCEPT, Change.TRIGGER, Change.UPDATE):
         track.is_seen = True
-    if change in (Change.UPDATE, Change.UPDATE_REJECT):
+    # A second amendment that the gate refused says nothing about the one that left before it.
+    is_second = row.evidence == GATE and track.is_amending
+    if change is Change.UPDATE or (change is Change.UPDATE_REJECT and not is_second):
         track.amend = None
     if change is Change.UPDATE:
         track.spec = msgspec.structs.replace(

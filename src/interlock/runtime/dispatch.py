@@ -14,6 +14,7 @@ from interlock.model.order import LIMIT_TYPES, TRIGGERED_TYPES, OrderSpec, Order
 from interlock.model.rows import IntentRow, RequestRow
 from interlock.model.venue import AmendRequest, Answer, CancelRequest, PlaceRequest
 from interlock.runtime.asks import Asks, Pending
+from interlock.runtime.books import GATE
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Gate, Refusal
 from interlock.runtime.gate import grows as amendment_grows
@@ -117,7 +118,7 @@ class Dispatch:
         self.desk.tell("ORDER_REFUSED", client_order_id, refusal.text, code=refusal.code)
         self.desk.report(
             OrderRejected(self.desk.ts, client_order_id, f"{refusal.code}: {refusal.text}"),
-            evidence="gate",
+            evidence=GATE,
         )
 
     def cancel(self, client_order_id: str) -> bool:
@@ -135,7 +136,7 @@ class Dispatch:
         if refusal is not None:
             reason = f"{refusal.code}: {refusal.text}"
             event = CancelRejected(self.desk.ts, client_order_id, reason)
-            self.desk.report(event, evidence="gate")
+            self.desk.report(event, evidence=GATE)
             return False
         request = CancelRequest(
             request_id=self.asks.number(),
@@ -164,12 +165,12 @@ class Dispatch:
             return
         wanted = _wanted(track.spec, effect)
         refusal = self.gate.growth(order, wanted)
-        if not track.submit or (track.amend is not None and not track.amend.verdict):
+        if not track.submit or track.is_amending:
             refusal = Refusal("IN_FLIGHT", "an earlier attempt about this order has no answer yet")
         if refusal is not None:
             self.desk.tell("AMENDMENT_REFUSED", name, refusal.text, code=refusal.code)
             event = UpdateRejected(self.desk.ts, name, f"{refusal.code}: {refusal.text}")
-            self.desk.report(event, evidence="gate")
+            self.desk.report(event, evidence=GATE)
             return
         self._request(
             AmendRequest(

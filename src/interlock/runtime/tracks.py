@@ -59,6 +59,11 @@ class Track(msgspec.Struct, omit_defaults=True):
         )
 
     @property
+    def is_amending(self) -> bool:
+        """Whether an amendment left of which nobody knows yet what came of it."""
+        return self.amend is not None and self.amend.verdict in ("", Verdict.UNKNOWN)
+
+    @property
     def doubt(self) -> str:
         """What about a position's size is in doubt: submit, amend, or nothing."""
         if self.ts_closed:

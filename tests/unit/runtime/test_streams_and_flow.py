@@ -126,6 +126,29 @@ def test_a_later_decision_waits_for_the_answers_of_an_earlier_one() -> None:
         assert len(world.truth.sent) == 4 - len(refused)
 
 
+def test_a_second_amendment_that_is_refused_leaves_the_first_one_under_way() -> None:
+    class Growing(Patient):
+        times = (10,)
+
+        def on_quote(self, quote: Quote) -> None:
+            super().on_quote(quote)
+            if quote.ts_event == T0 + 20 * SECOND:
+                self.amend(1, quantity=2)
+                self.amend(1, quantity=3)
+                # What the first one adds is not reserved: nothing may lean on the room beside it.
+                self.place(OrderSpec(BTC.id, 1, LOT, OrderType.LIMIT, 95_10))
+
+    world = World(1, faults=NONE, strategy=Growing, settings=QUICK).run()
+    told = [(getattr(n, "name", ""), getattr(n, "fields", {}).get("code")) for n in world.notices]
+    assert told.count(("AMENDMENT_REFUSED", "IN_FLIGHT")) == 1
+    assert _refused(world) == ["DECISION_IN_FLIGHT"]
+    # The first one's answer counts: the growth is our own, and known.
+    assert ("ORDER_CHANGED_BY_OTHERS", None) not in told
+    assert world.engine is not None
+    (order,) = world.engine.desk.state.open.values()
+    assert order.spec.quantity == 2 * LOT
+
+
 @pytest.mark.capability("S2-033")
 def test_an_entry_lives_from_its_first_fill() -> None:
     class Entering(Restless):

@@ -8,6 +8,7 @@ from interlock.model.instrument import Instrument
 from interlock.model.order import TERMINAL, Change
 from interlock.model.rows import AnswerRow, AnyRow, IntentRow, RequestRow, TransitionRow
 from interlock.model.venue import AmendRequest, Verdict
+from interlock.runtime.books import GATE
 from interlock.sim.venue.values import AccountEvent, ConditionalEvent, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
@@ -91,7 +92,9 @@ class Exposure(Judge):
             if self.record.grows(row.request):
                 self._growths[row.request.client_order_id] = row.request
         elif isinstance(row, TransitionRow):
-            if row.change in _SETTLED or row.after in TERMINAL:
+            # What our own gate refused was a second amendment: the first is under way as before.
+            is_settled = row.change in _SETTLED and row.evidence != GATE
+            if is_settled or row.after in TERMINAL:
                 self._growths.pop(row.client_order_id, None)
         elif isinstance(row, AnswerRow) and (row.attempt, row.verdict) in _ANSWERED:
             self._growths.pop(row.client_order_id, None)
