@@ -54,7 +54,8 @@ TIMER_FIRED = "TIMER_FIRED"
 STRATEGIES_STARTED = "STRATEGIES_STARTED"
 STRATEGIES_STOPPED = "STRATEGIES_STOPPED"
 FUNDING = "funding"
-# Profit realized on another part of the cost, because executions came in another order.
+# Profit realized on another part of the cost, because executions came in another order; and what an
+# average of the venue's says beyond a price.
 BASIS = "basis"
 
 _Slots = Mapping[str, InstrumentSlot]

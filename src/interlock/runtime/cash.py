@@ -60,6 +60,14 @@ class Cash:
             if missing:
                 self._adjust(asset, missing, "opening")
 
+    def move_basis(self, instrument: str, amount: int) -> None:
+        """An open position cost more by an amount than its price comes to; the wallet takes it.
+
+        What the wallet really holds is booked after this.
+        """
+        quote = self.desk.state.instruments[instrument].instrument.quote
+        self._adjust(quote, amount, BASIS, instrument=instrument)
+
     def compare(self, shown: dict[str, int], asked: int, *, is_quiet: bool) -> list[Difference]:
         """Differences that stay; ``is_quiet`` says that positions agree and lack no execution."""
         found = []

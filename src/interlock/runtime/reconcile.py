@@ -14,8 +14,7 @@ from functools import partial
 
 import msgspec
 
-from interlock.kernel.external import EXTERNAL
-from interlock.model.rows import AdjustmentRow, Difference, EventRow, ReconcileRow, Severity
+from interlock.model.rows import Difference, ReconcileRow, Severity
 from interlock.model.venue import (
     Answer,
     BalancesQuery,
@@ -28,13 +27,12 @@ from interlock.model.venue import (
     Verdict,
 )
 from interlock.model.venue import Payment as VenuePayment
-from interlock.runtime.adoption import adopter
 from interlock.runtime.asks import Asks, Pending
-from interlock.runtime.books import OPENED
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
 from interlock.runtime.fills import Fills, is_behind
 from interlock.runtime.gate import Gate
+from interlock.runtime.opening import Opening, adjust
 from interlock.runtime.orders_check import OrdersCheck
 from interlock.runtime.settings import CLOCK_MOST_NS, MINUTE
 
@@ -94,6 +92,7 @@ class Reconciler:
         # What others do on the account may cost more than its executions say: a liquidation's fee.
         fills.externals.append(self.want)
         self.cash = Cash(self.desk)
+        self.opening = Opening(self.desk, self.cash)
         self.round: Round | None = None
         self.suspects: dict[str, Suspect] = {}
         self.ts_orders = 0
@@ -105,8 +104,6 @@ class Reconciler:
         self._log: dict[str, deque[tuple[int, int]]] = {
             name: deque(maxlen=HISTORY) for name in self.desk.state.instruments
         }
-        self._opening: dict[str, int] = {}
-        self._opening_cash: dict[str, int] = {}
         self._ts_begun = 0
 
     # When.
@@ -213,18 +210,18 @@ class Reconciler:
     def _positions(self, current: Round, content: tuple[object, ...], asked: int) -> None:
         shown = {item.instrument: item for item in content if isinstance(item, VenuePosition)}
         current.positions = len(shown)
+        if not self.desk.books.ts_opened:
+            self.opening.positions = shown
+            self._open_account(current, "positions", asked)
+            return
         for name in self.desk.state.instruments:
             position = shown.get(name)
             venue = position.quantity if position is not None else 0
-            if not self.desk.books.ts_opened:
-                self._opening[name] = venue
-            elif venue in self._held_since(name, asked):
+            if venue in self._held_since(name, asked):
                 self.suspects.pop(name, None)
                 self.gate.suspects.pop(name, None)
             else:
                 self._differs(current, name, venue, asked)
-        if not self.desk.books.ts_opened:
-            self._open_account(current, "positions", asked)
 
     def _held_since(self, name: str, asked: int) -> set[int]:
         """Every position that a snapshot asked for at a time may rightly show."""
@@ -288,31 +285,15 @@ class Reconciler:
         )
         text = f"{venue} at the venue, {ours} here, no execution explains it"
         self.desk.tell("POSITION_UNEXPLAINED", name, text, level="CRITICAL")
-        self.adjust(name, venue - ours, "unexplained")
+        adjust(self.desk, name, venue - ours, "unexplained")
         self.fills.pause(name, text)
         self.suspects.pop(name, None)
         self.gate.suspects.pop(name, None)
 
-    def adjust(self, name: str, quantity: int, cause: str, *, bucket: str = EXTERNAL) -> None:
-        """Put a quantity that no execution explains into the external bucket, at the mark."""
-        slot = self.desk.state.instruments[name]
-        held = self.desk.state.strategies[bucket].position(slot)
-        row = AdjustmentRow(
-            ts_event=self.desk.ts,
-            instrument=name,
-            quantity=quantity,
-            bucket=bucket,
-            cause=cause,
-            position_after=held.quantity + quantity,
-            account=self.desk.settings.account,
-            price=slot.mark,
-        )
-        self.desk.apply(row)
-
     def _balances(self, current: Round, content: tuple[object, ...], asked: int) -> None:
         shown = {item.asset: item.wallet for item in content if isinstance(item, VenueBalance)}
         if not self.desk.books.ts_opened:
-            self._opening_cash = shown
+            self.opening.wallets = shown
             self._open_account(current, "balances", asked)
             return
         is_quiet = not self.suspects and not self.gate.missing_fills
@@ -333,13 +314,7 @@ class Reconciler:
                 self._ask(current, name)
             current.opened = {}
             return
-        self.cash.open(self._opening_cash)
-        for name, quantity in self._opening.items():
-            if quantity:
-                owner = adopter(self.desk.state, self.desk.settings) or EXTERNAL
-                self.adjust(name, quantity, "opening", bucket=owner)
-        self.desk.write(EventRow(ts_event=asked, name=OPENED))
-        self.desk.tell("ACCOUNT_OPENED", self.desk.settings.account)
+        self.opening.book(asked)
 
     def _finish(self, current: Round) -> None:
         desk, settings = self.desk, self.desk.settings

@@ -49,7 +49,7 @@ _PAYMENTS = {
     "insurance_clear": "fee of a liquidation",
     "cash_unexplained": "cash unexplained",
     "cash_rounding": "cash rounded",
-    BASIS: "cash by the order of executions",
+    BASIS: "cash by the cost of a position",
 }
 _ENDS = {
     "LedgerFull": "ended: disk full",
