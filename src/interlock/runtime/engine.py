@@ -90,7 +90,7 @@ class Engine:
         self._held: dict[str, Any] = {}
         self._takes: dict[type, Callable[[Any], None]] = {
             Tick: _nothing,
-            MarkChanged: self._heard,
+            MarkChanged: self._mark,
             PastBars: self._heard,
             Answer: self.asks.answered,
             Command: self.verbs.command,
@@ -201,6 +201,10 @@ class Engine:
         if desk.state.totals is not None:
             # The totals follow a quote at once, while it is at hand: a decision finds them right.
             desk.state.totals.settle()
+
+    def _mark(self, event: MarkChanged) -> None:
+        self.gate.freshness.marked(event.instrument)
+        self._heard(event)
 
     def _heard(self, event: MarkChanged | PastBars) -> None:
         """What the kernel may know before strategies decide, too."""

@@ -28,6 +28,8 @@ class StreamState(msgspec.Struct):
     is_stale: bool = False
     # The price before the newest one, in price units; 0 = none.
     before: int = 0
+    # Whether the venue has told a mark since the stream came up.
+    is_marked: bool = False
 
 
 class Freshness:
@@ -52,6 +54,22 @@ class Freshness:
         last = self.desk.state.instruments[instrument].last
         state.before = 0 if last is None else last.mark_units
 
+    def marked(self, instrument: str) -> None:
+        """The venue told a mark."""
+        self.market[instrument].is_marked = True
+
+    def price(self, instrument: str) -> int:
+        """What a stop is measured by, in price units; 0 = not known.
+
+        The venue's mark; where it told none since a restart, or since the stream came up again,
+        the newest price heard since, unless that is far from the mark.
+        """
+        slot, state = self.desk.state.instruments[instrument], self.market[instrument]
+        is_heard = slot.last is not None and state.ts_heard
+        if state.is_marked or not is_heard or self.outlier(instrument):
+            return slot.mark
+        return int(slot.last.mark_units)
+
     def changed(self, event: StreamChanged) -> None:
         """A stream came up, went down or was rebuilt."""
         self._ts_look = 0
@@ -65,7 +83,7 @@ class Freshness:
                 # A connection is no price: the market counts as silent until it speaks.
                 heard = self.desk.ts if state is self.user else 0
                 state.ts_heard = state.ts_agreed = heard
-                state.is_stale = False
+                state.is_stale = state.is_marked = False
 
     def user_lacks(self, what: str) -> None:
         """A query found something that the user stream never told."""

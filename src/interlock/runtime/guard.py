@@ -73,7 +73,7 @@ class Guard:
     def _place_stop(self, gap: Gap) -> None:
         slot = gap.slot
         trigger = self._trigger(gap)
-        is_through = not trigger or (slot.mark - trigger) * gap.held <= 0
+        is_through = not trigger or (self._price(gap) - trigger) * gap.held <= 0
         self.desk.tell("STOP_REPAIR", slot.instrument.id, level="WARNING", trigger=trigger)
         if is_through:
             self._exit(gap, gap.missing, tag="leave")
@@ -100,9 +100,12 @@ class Guard:
         packed = self.desk.books.stops.get(f"{gap.owner.name} {name} {side:+d}")
         if packed:
             return packed
-        mark = gap.slot.mark
-        distance = mark * self.desk.settings.stop_distance_bps // BPS
-        return gap.slot.instrument.round_price(mark + side * distance, up=side > 0)
+        price = self._price(gap)
+        distance = price * self.desk.settings.stop_distance_bps // BPS
+        return gap.slot.instrument.round_price(price + side * distance, up=side > 0)
+
+    def _price(self, gap: Gap) -> int:
+        return self.dispatch.gate.freshness.price(gap.slot.instrument.id)
 
     def _climb(self, gap: Gap, key: str) -> None:
         """A stop-limit that triggered and rests: cross the book, then go to the market."""
@@ -135,9 +138,9 @@ class Guard:
 
     def _cross_price(self, gap: Gap) -> int:
         side = -1 if gap.held > 0 else 1
-        mark = gap.slot.mark
-        price = mark + side * (mark * self.desk.settings.cross_bps // BPS)
-        return gap.slot.instrument.round_price(price, up=side > 0)
+        price = self._price(gap)
+        reach = price * self.desk.settings.cross_bps // BPS
+        return gap.slot.instrument.round_price(price + side * reach, up=side > 0)
 
     def _leaving(self, gap: Gap) -> int:
         """Quantity of orders under way that close the position at once, in units.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from interlock.model.events import MarkChanged
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
+from interlock.model.rows import IntentRow, decode_row
 from interlock.runtime.settings import Settings
 from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed
 from tests.toy_world import NONE, World
@@ -63,6 +65,32 @@ def test_a_stop_that_vanished_is_placed_again_in_time() -> None:
     assert found == [[4 * LOT]]
     assert "STOP_REPAIR" in _names(world)
     assert "POSITION_UNPROTECTED" not in _names(world)
+
+
+class Near(Once):
+    """Its stop is near enough for a price beyond it to be believed."""
+
+    stop_at = 99
+
+
+def test_after_a_restart_a_repair_goes_by_a_price_heard_since() -> None:
+    """The mark of before stands for a stop that the price has passed meanwhile: it is refused."""
+    world = World(1, faults=NONE, strategy=Near)
+
+    def fall() -> None:
+        (stop,) = [h for h in world.venue.open() if h.order.type in STOPS]
+        world.venue.cancel(world.ts, stop.order.client_order_id)
+        world.venue.price[BTC.id] = 98_50
+        world.crash()
+
+    mark = MarkChanged(T0 + 9 * SECOND, BTC.id, 100_00)
+    world.at(mark.ts_event, lambda: world._hear(mark, world._life))
+    world.at(T0 + 12 * SECOND, fall)
+    world.run()
+    rows = [decode_row(stored.row) for stored in world.rows]
+    tags = [r.spec.tag for r in rows if isinstance(r, IntentRow) and r.ts_event > T0 + 12 * SECOND]
+    assert tags == ["leave"]
+    assert world.venue.positions[BTC.id].quantity == 0
 
 
 class Moves(Once):

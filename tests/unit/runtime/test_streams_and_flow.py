@@ -17,6 +17,7 @@ from interlock.runtime.modes import MODES, ModeError, mode_of
 from interlock.runtime.settings import Settings
 from tests.toy_players import BTC, LOT, MS, SECOND, T0, Restless
 from tests.toy_world import NONE, World
+from tests.unit.runtime.core import Core
 
 QUICK = Settings(full_every_ns=15 * SECOND, orders_every_ns=10 * SECOND)
 
@@ -106,6 +107,23 @@ def test_a_price_far_from_the_mark_keeps_entries_out_until_the_mark_follows() ->
     world.run()
     assert _refused(world) == ["PRICE_OUTLIER"]
     assert len(world.truth.sent) == 1
+
+
+def test_a_stop_is_not_measured_by_a_mark_of_before_a_restart() -> None:
+    core = Core(after=Core(), ts=T0 + 60 * SECOND)
+    core.hear(StreamChanged(ts_event=core.ts, stream=Stream.MARKET, is_up=True))
+    slot, price = core.engine.desk.state.instruments[BTC.id], core.engine.gate.freshness.price
+    # As the tape gives it back.
+    slot.mark_units = 100_00
+    assert price(BTC.id) == 100_00
+    for middle, wanted in ((99_00, 99_00), (90_00, 100_00)):
+        core.hear(Quote.of(BTC, core.ts, middle, LOT, middle, LOT))
+        assert price(BTC.id) == wanted
+    core.hear(MarkChanged(core.ts, BTC.id, 99_50))
+    assert price(BTC.id) == 99_50
+    core.hear(StreamChanged(ts_event=core.ts, stream=Stream.MARKET, is_up=True))
+    core.hear(Quote.of(BTC, core.ts, 99_10, LOT, 99_10, LOT))
+    assert price(BTC.id) == 99_10
 
 
 @pytest.mark.capability("S2-034")
