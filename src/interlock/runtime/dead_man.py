@@ -38,7 +38,8 @@ class DeadMan:
         self._not_before: dict[str, int] = {}
         # How often in a row the venue has refused to arm a switch.
         self._refused: dict[str, int] = {}
-        self._is_first = True
+        # What an earlier process may have armed: its countdown would take the stops of a position.
+        self._earlier = dict.fromkeys(map(self._switch, self.desk.state.instruments))
         self._ts_fenced = 0
 
     def due(self) -> None:
@@ -50,11 +51,10 @@ class DeadMan:
             # Nothing may leave; what is overdue wakes nobody before the lease may be there again.
             self._ts_fenced = self.desk.ts + AGAIN_NS
             return
-        if self._is_first:
-            # What an earlier process armed would take the stops that stand now.
-            self._is_first = False
-            self.armed = dict.fromkeys(self._exposed(), 0)
         exposed = self._exposed()
+        for switch in exposed:
+            if switch in self._earlier:
+                self.armed.setdefault(switch, 0)
         wanted = [name for name in self._over_orders() if name not in exposed]
         for switch, armed in list(self.armed.items()):
             # Orders come and go: without any the switch is taken off when a refresh would be due.
@@ -101,6 +101,7 @@ class DeadMan:
         account = desk.settings.account
         desk.write(RequestRow(ts_event=desk.ts, account=account, request=request, epoch=epoch))
         self.asks.send(request, self._told)
+        self._earlier.pop(switch, None)
         if delay_ms:
             self.armed[switch] = desk.ts
         else:

@@ -220,6 +220,16 @@ def test_the_dead_man_is_armed_while_flat_and_off_with_a_position() -> None:
     assert {request.instrument for _, request in _dead_man(world)} == {BTC.id}
 
 
+def test_a_position_takes_a_switch_off_that_an_earlier_process_may_have_armed() -> None:
+    settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND)
+
+    class Later(Enters):
+        times = ()
+
+    world = World(1, faults=NONE, strategy=Later, settings=settings).run()
+    assert [(ts, request.delay_ms) for ts, request in _dead_man(world)] == [(20 * SECOND, 0)]
+
+
 def test_one_switch_for_the_account_names_no_instrument_and_a_start_takes_it_off() -> None:
     settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND, dead_man_scope="account")
     world = World(1, faults=NONE, strategy=Enters, settings=settings)
