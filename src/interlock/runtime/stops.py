@@ -13,8 +13,8 @@ verb never undoes a stronger one.
 
 from __future__ import annotations
 
-from interlock.kernel.external import EXTERNAL
 from interlock.kernel.restore import STRATEGIES_STOPPED, exit_row
+from interlock.kernel.state import StrategySlot
 from interlock.model.events import ExitDue
 from interlock.model.order import OrderType
 from interlock.model.rows import CommandRow, EventRow, StateRow
@@ -198,21 +198,38 @@ class Verbs:
         return abs(quantity) >= (slot.instrument.lot if slot is not None else 1)
 
     def _close_positions(self) -> bool:
-        """Have every position closed at the market; True while one of a lot or more is left."""
+        """Have the account closed at the market; True while one of a lot or more is left.
+
+        No more than it holds at the venue: what strategies, or one and the external bucket, hold
+        against each other is no position there, and an order for it would open one.
+        """
         is_open = False
         for owner in self.desk.state.strategies.values():
             for name, position in list(owner.positions.items()):
-                if abs(position.quantity) < self.desk.state.instruments[name].instrument.lot:
-                    continue
-                if owner.name == EXTERNAL and not self.desk.state.instruments[name].net.quantity:
+                slot = self.desk.state.instruments[name]
+                held, net = position.quantity, slot.net.quantity
+                size = min(abs(held), abs(net)) if held * net > 0 else 0
+                if size < slot.instrument.lot:
                     continue
                 is_open = True
-                self._close(owner.name, name, position.quantity)
+                size = min(size, abs(net) - self._leaving(name, net))
+                if size >= slot.instrument.lot:
+                    self._close(owner, name, size)
         return is_open
 
-    def _close(self, strategy: str, instrument: str, held: int) -> None:
-        key, ts = f"{strategy} {instrument}", self.desk.ts
-        owner = self.desk.state.strategies[strategy]
+    def _leaving(self, instrument: str, net: int) -> int:
+        """What is on its way to take off the account's position at the market."""
+        return sum(
+            order.leaves
+            for order in self.desk.state.open.values()
+            if order.spec.instrument == instrument
+            and order.spec.type is OrderType.MARKET
+            and order.spec.reduce_only
+            and order.spec.side * net < 0
+        )
+
+    def _close(self, owner: StrategySlot, instrument: str, size: int) -> None:
+        key, ts = f"{owner.name} {instrument}", self.desk.ts
         is_leaving = any(
             order.spec.type is OrderType.MARKET
             and order.spec.instrument == instrument
@@ -222,7 +239,7 @@ class Verbs:
         if is_leaving or ts < self._tried.get(key, 0) + self.desk.settings.flat_again_ns:
             return
         self._tried[key] = ts
-        event = ExitDue(ts, strategy, instrument, abs(held), tag="flatten")
+        event = ExitDue(ts, owner.name, instrument, size, tag="flatten")
         self.desk.apply(exit_row(event))
 
     def _looked(self, answer: Answer, pending: Pending) -> None:

@@ -8,11 +8,12 @@ from interlock.kernel import snapshot
 from interlock.model.facts import DenialCode, OrderDenied
 from interlock.model.order import OrderSpec
 from interlock.model.rows import EventRow, FactRow, TransitionRow, decode_row
-from interlock.model.venue import PlaceRequest, PositionsQuery, Verdict
+from interlock.model.venue import FillSeen, PlaceRequest, PositionsQuery, Verdict
 from interlock.runtime.recovery import recover
 from interlock.runtime.values import Command, LeaseChanged
 from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed, Restless
 from tests.toy_world import NONE, Faults, World
+from tests.unit.runtime.core import Core, fill_of, leave
 
 
 def _named(world: World, name: str) -> list[object]:
@@ -66,6 +67,30 @@ def _insist(world: World) -> None:
     if world.engine is None:
         world.truth.ts_halted = 0
         world.at(world.ts + 6 * SECOND, _insist, world)
+
+
+@pytest.mark.parametrize("by_hand", [1, 2, 3])
+def test_an_emergency_stop_orders_no_more_than_the_account_holds(by_hand: int) -> None:
+    """What a strategy and a trade by hand hold against each other is nothing at the venue."""
+    core, left = Core(), 3 - by_hand
+    core.later(100 * SECOND)
+    leave(core, "il-1-toy-1-0000", OrderSpec(BTC.id, 1, 3 * LOT))
+    ours = fill_of(1, client_order_id="il-1-toy-1-0000", quantity=3 * LOT, ts_venue=core.ts)
+    theirs = fill_of(2, venue_order_id="78", side=-1, quantity=by_hand * LOT, ts_venue=core.ts)
+    core.hear(FillSeen(ts_event=core.ts, fill=ours))
+    core.hear(FillSeen(ts_event=core.ts, fill=theirs))
+    core.asked.clear()
+    stop = Command(ts_event=core.ts, name="emergency-stop", actor="test", reason="offset")
+    core.hear(stop)
+    core.later(2 * SECOND)
+    sent = [request.spec for request in core.asked if isinstance(request, PlaceRequest)]
+    assert [(spec.side, spec.quantity, spec.reduce_only) for spec in sent] == (
+        [(-1, left * LOT, True)] if left else []
+    )
+    for _ in range(4 * (not left)):
+        core.later(20 * SECOND)
+        core.answer_all()
+    assert core.engine.verbs.state() == ("emergency" if left else "flat")
 
 
 def test_an_emergency_that_cannot_end_shouts() -> None:
