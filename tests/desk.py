@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlock.kernel.engine import step
-from interlock.kernel.state import Limits, Order, State
+from interlock.kernel.state import Order, State
 from interlock.model.events import OrderFilled, Started
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.market import Bar
 from interlock.model.order import OrderSpec, OrderType
 from interlock.strategy.api import Strategy

@@ -26,8 +26,9 @@ import msgspec
 import numpy as np
 
 from interlock.kernel.journal import Journal
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.instrument import FixedTick, Instrument, InstrumentKind
+from interlock.model.limits import Limits
 from interlock.model.units import MONEY_EXPONENT, parse_units
 from interlock.sim.costs import VenueOptions
 from interlock.sim.exchange import Exchange

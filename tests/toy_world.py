@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from interlock.kernel.state import Limits
+from interlock.model.limits import Limits
 from interlock.model.market import Quote
 from interlock.model.rows import StoredRow
 from interlock.model.venue import (

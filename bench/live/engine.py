@@ -25,9 +25,9 @@ from bench.live.stages import Stages
 from interlock.adapters.binance import BinanceVenue, Endpoints, Feeds, Keys
 from interlock.adapters.signing import HmacSigner
 from interlock.adapters.system import SystemClock
-from interlock.kernel.state import Limits
 from interlock.live.driver import Driver
 from interlock.live.start import Entry, Plan, start
+from interlock.model.limits import Limits
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderType
 from interlock.runtime.budget import Rate

@@ -14,7 +14,7 @@ from interlock.incidents.changes import IN_FLIGHT
 from interlock.incidents.decisions import Kind
 from interlock.incidents.replay import Outcome, Replay
 from interlock.kernel import snapshot
-from interlock.kernel.state import Limits
+from interlock.model.limits import Limits
 from interlock.runtime.recovery import Setup, recover
 from interlock.runtime.values import Command
 from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed, Restless

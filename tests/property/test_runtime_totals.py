@@ -9,7 +9,7 @@ import pytest
 
 from interlock.kernel.engine import step
 from interlock.kernel.external import bucket
-from interlock.kernel.state import InstrumentSlot, Limits, State
+from interlock.kernel.state import InstrumentSlot, State
 from interlock.model.events import (
     CashMoved,
     ExternalTraded,
@@ -23,6 +23,7 @@ from interlock.model.events import (
     Started,
 )
 from interlock.model.instrument import InstrumentKind
+from interlock.model.limits import Limits
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderType
 from interlock.runtime.reconcile import Reconciler

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.kernel.engine import step
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.events import (
     CancelRejected,
     OrderAccepted,
@@ -23,6 +23,7 @@ from interlock.model.events import (
     UpdateRejected,
 )
 from interlock.model.facts import ExcessFill, LateFill, RepeatedFill
+from interlock.model.limits import Limits
 from interlock.model.market import Bar
 from interlock.model.order import TERMINAL, TRANSITIONS, OrderSpec, OrderStatus, OrderType
 from interlock.strategy.api import Strategy

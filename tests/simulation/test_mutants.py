@@ -47,6 +47,7 @@ ALONE: dict[str, tuple[str, int]] = {
 QUICK: dict[str, int] = {
     "skip the write ahead": 6,
     "no intent row": 4,
+    "limits of today for the past": 24,
     "send again on doubt": 4,
     "failed commit goes on": 12,
     "html is a rejection": 6,

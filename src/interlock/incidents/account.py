@@ -18,6 +18,7 @@ from interlock.model.order import LIMIT_TYPES, TRANSITIONS, Change, OrderSpec, O
 from interlock.model.rows import (
     AnyRow,
     IntentRow,
+    PolicyRow,
 )
 from interlock.runtime.desk import take_event
 from interlock.runtime.folding import Folding
@@ -39,9 +40,13 @@ class Wish(msgspec.Struct):
 
 
 class Account(Folding):
-    """State and books at a row of the record. ``wishes`` collects what is wanted, in order."""
+    """State and books at a row of the record. ``wishes`` collects what is wanted, in order.
 
-    def __init__(self, found: Recovered, settings: Settings) -> None:
+    ``keeps_policy``: limits and shares of the cash are those of the setup, not the record's.
+    """
+
+    def __init__(self, found: Recovered, settings: Settings, *, keeps_policy: bool = False) -> None:
+        self._keeps_policy = keeps_policy
         super().__init__(found.state, found.books, settings)
         self.seq = found.seq
         self.wishes: list[Wish] = []
@@ -85,6 +90,11 @@ class Account(Folding):
             self.state.closed.pop(row.client_order_id, None)
             ref = owner.strategy._next_ref
         return adopt_intent(self.state, row, ref)
+
+    def obey(self, row: PolicyRow) -> None:
+        """The record's limits and shares, where the replay does not try others."""
+        if not self._keeps_policy:
+            super().obey(row)
 
     # What is wanted.
     def _want(self, effect: Effect) -> None:

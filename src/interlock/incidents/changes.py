@@ -10,8 +10,9 @@ import msgspec
 
 from interlock.incidents.contents import Incident, IncidentError
 from interlock.incidents.strategies import Code
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.live.targets import LiveTarget
+from interlock.model.limits import Limits
 from interlock.model.units import MONEY_EXPONENT, MONEY_SCALE, UnitError, parse_units
 from interlock.research.loading import parse_parameters
 from interlock.runtime.recovery import Setup

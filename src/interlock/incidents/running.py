@@ -108,7 +108,10 @@ def _run(
     said: tuple[str, ...] = ()
     if changes is not None and incident.snapshot is not None:
         said = impose(recovered.state, found, changes)
-    account = Account(recovered, setup.settings)
+    keeps = changes is not None and (
+        changes.cash is not None or changes.limits != incident.terms.limits
+    )
+    account = Account(recovered, setup.settings, keeps_policy=keeps)
     lets_out = changes.lets_out if changes is not None else frozenset[str]()
     ran = Replay(account, judged=incident.manifest.judged, known=known, lets_out=lets_out)
     return ran.run(incident.rows, incident.tape), said

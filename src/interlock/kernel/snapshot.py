@@ -86,6 +86,8 @@ class StrategyDump(msgspec.Struct, array_like=True):
     is_started: bool
     digest: bytes
     own: bytes
+    # None in snapshots of before it was kept.
+    capital: int | None = None
 
 
 class StateDump(msgspec.Struct, array_like=True):
@@ -186,6 +188,7 @@ def _strategy(owner: StrategySlot) -> StrategyDump:
         hasattr(owner.strategy, "view"),
         hashlib.sha256(own).digest(),
         own,
+        owner.capital,
     )
 
 
@@ -193,6 +196,8 @@ def _load_strategy(state: State, owner: StrategySlot, kept: StrategyDump) -> Non
     if hashlib.sha256(kept.own).digest() != kept.digest:
         raise SnapshotError(f"the state of strategy {owner.name!r} is damaged; replay the ledger")
     owner.prefix, owner.wallet = kept.prefix, kept.wallet
+    if kept.capital is not None:
+        owner.capital = kept.capital
     owner.warming, owner.prepares = kept.warming, kept.prepares
     owner.wants = dict(kept.wants)
     for position in kept.positions:

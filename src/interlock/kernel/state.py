@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-import msgspec
 
 from interlock.kernel.positions import Position
 from interlock.model.effects import Effect
 from interlock.model.facts import Fact
 from interlock.model.instrument import Instrument, InstrumentKind
+from interlock.model.limits import Limits
 from interlock.model.order import TERMINAL, OrderSpec, OrderStatus
 from interlock.model.units import MONEY_SCALE
 from interlock.strategy.api import Strategy
 from interlock.strategy.intents import Target
 
 CLOSED_KEPT = 4096
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Pre-trade limits of the account; None switches one off. Money units, ratios of 1e-6."""
-
-    order_notional_max: int | None = None
-    position_notional_max: int | None = None
-    leverage_max_ratio: int | None = 1_000_000
-    orders_per_window_max: int | None = None
-    window_ns: int = 1_000_000_000
-    open_orders_max: int | None = None
 
 
 class Order:
@@ -296,6 +284,15 @@ class State:
         slot = StrategySlot(name, prefix, strategy, capital)
         self.strategies[name] = slot
         return slot
+
+    def obey(self, limits: Limits, capital: Mapping[str, int]) -> None:
+        """Judge by these limits from here on, with these shares of the cash in money units."""
+        self.limits = limits
+        for name, share in capital.items():
+            owner = self.strategies.get(name)
+            if owner is not None:
+                owner.wallet += share - owner.capital
+                owner.capital = share
 
     def equity(self) -> int | None:
         """Account equity in money units; None while a held position has no mark."""

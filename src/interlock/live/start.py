@@ -25,13 +25,14 @@ from interlock.adapters.storage import (
 from interlock.adapters.storage.ledger import read_stored
 from interlock.adapters.tape import FolderTape, TapeReader
 from interlock.kernel.snapshot import SnapshotError
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.live.driver import Driver
 from interlock.live.inlet import BarMaker, Inlet
 from interlock.live.past import LookBack, Past
 from interlock.live.terms import changed, newest_terms
 from interlock.model.clock import SteadyClock
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.ports import Clock, Lease, LedgerFault, Venue
 from interlock.runtime.budget import Rate
 from interlock.runtime.commits import Doors

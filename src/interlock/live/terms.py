@@ -20,9 +20,9 @@ import msgspec
 
 import interlock
 from interlock.adapters.system import write_atomically
-from interlock.kernel.state import Limits
 from interlock.live.targets import LiveTarget
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.runtime.recovery import Member, Setup
 from interlock.runtime.settings import Settings
 

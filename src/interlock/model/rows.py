@@ -17,6 +17,7 @@ import msgspec
 
 from interlock.model.facts import Fact
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.order import Change, OrderSpec, OrderStatus
 from interlock.model.venue import (
     AmendRequest,
@@ -345,13 +346,19 @@ class InstrumentRow(Row, frozen=True, kw_only=True, tag="instrument", gc=False):
 
 
 class PolicyRow(Row, frozen=True, kw_only=True, tag="policy", gc=False):
-    """A version of the settings that decisions name from here on."""
+    """What decisions are judged by from here on, and the version of the settings they name.
+
+    Every start writes one. ``limits`` is None where there are none to tell; ``capital`` is the
+    strategies' shares of the cash in money units, by name; ``digest`` is that of both.
+    """
 
     version: str
     digest: str
     text: str = ""
     actor: str = ""
     reason: str = ""
+    limits: Limits | None = None
+    capital: dict[str, int] = {}
 
     @property
     def key(self) -> str:

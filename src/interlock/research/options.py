@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from interlock.kernel.state import Limits
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.units import RATE_SCALE, decimals_of, parse_units
 from interlock.sim.costs import (
     FixedSlippage,

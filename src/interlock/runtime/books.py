@@ -25,6 +25,7 @@ from interlock.model.rows import (
     LeaseEvent,
     LeaseRow,
     PaymentRow,
+    PolicyRow,
     ReconcileRow,
     RequestRow,
     StateRow,
@@ -89,6 +90,7 @@ class Books(msgspec.Struct):
     ts_clean: int = 0
     # The rules that hold, by instrument: what was decided is decided again by its own.
     rules: dict[str, Instrument] = {}
+    policy: PolicyRow | None = None
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -333,6 +335,10 @@ def _rules(books: Books, row: InstrumentRow) -> None:
     books.rules[row.instrument.id] = row.instrument
 
 
+def _policy(books: Books, row: PolicyRow) -> None:
+    books.policy = row
+
+
 _ABOUT_ORDERS = (AnswerRow, TransitionRow, FillRow, RequestRow)
 _OVER = frozenset({"filled", "canceled", "expired", "rejected"})
 _APPLY: dict[type, Callable[[Books, Any], None]] = {
@@ -348,4 +354,5 @@ _APPLY: dict[type, Callable[[Books, Any], None]] = {
     ReconcileRow: _verified,
     EventRow: _event,
     InstrumentRow: _rules,
+    PolicyRow: _policy,
 }

@@ -22,6 +22,7 @@ from interlock.model.rows import (
     IntentRow,
     LeaseEvent,
     LeaseRow,
+    PolicyRow,
     TransitionRow,
 )
 from interlock.runtime.books import Books
@@ -40,6 +41,8 @@ class Folding:
         self._settings = settings
         for instrument in books.rules.values():
             self.hold(instrument)
+        if books.policy is not None:
+            self.obey(books.policy)
 
     def fold(self, row: AnyRow) -> None:
         """Take one row in."""
@@ -56,6 +59,8 @@ class Folding:
             self.adopt(row)
         elif isinstance(row, InstrumentRow):
             self.hold(row.instrument)
+        elif isinstance(row, PolicyRow):
+            self.obey(row)
         elif not isinstance(row, LeaseRow):
             self._report(row)
         elif row.event is LeaseEvent.ACQUIRED:
@@ -92,6 +97,11 @@ class Folding:
         if slot is not None:
             slot.instrument = instrument
             slot.changed()
+
+    def obey(self, row: PolicyRow) -> None:
+        """Let limits and shares of the cash hold from here on, as a start wrote them."""
+        if row.limits is not None:
+            self.state.obey(row.limits, row.capital)
 
     def _report(self, row: AnyRow) -> None:
         event = event_of(row, self.state.instruments)

@@ -14,8 +14,9 @@ import msgspec
 
 from interlock.kernel import snapshot
 from interlock.kernel.external import bucket
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.rows import IntentRow, StoredRow, decode_row
 from interlock.runtime.books import Books
 from interlock.runtime.breaker import BreakerRule
@@ -117,6 +118,7 @@ def recover(
     _merge(found, folding, rows, market)
     for instrument in setup.instruments:
         folding.hold(instrument)
+    found.state.obey(setup.limits, {member.name: member.capital for member in setup.members})
     found.state.facts.clear()
     found.state.effects.clear()
     return found

@@ -7,10 +7,22 @@ has gone through. A reconnect asks for the same comparison, without the doubts.
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
+
+from interlock.kernel.external import EXTERNAL
 from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED
 from interlock.model.events import OrderDoubted, OrderRejected, UpdateRejected
 from interlock.model.order import OrderStatus
-from interlock.model.rows import AnswerRow, EventRow, InstrumentRow, LeaseEvent, StateRow
+from interlock.model.rows import (
+    AnswerRow,
+    EventRow,
+    InstrumentRow,
+    LeaseEvent,
+    PolicyRow,
+    StateRow,
+)
 from interlock.model.venue import Verdict
 from interlock.runtime.desk import Desk, enter_epoch
 from interlock.runtime.dispatch import Dispatch
@@ -48,6 +60,7 @@ class Startup:
         enter_epoch(desk.state, desk.settings.tag, fence.lease.epoch)
         for slot in desk.state.instruments.values():
             desk.write(InstrumentRow(ts_event=desk.ts, instrument=slot.instrument))
+        desk.write(self._policy())
         if books.switches.get("", ("", ""))[0] in RUNNING:
             mode, version = desk.settings.mode, desk.settings.config_version
             row = StateRow(ts_event=desk.ts, state="started", mode=mode, version=version)
@@ -59,6 +72,21 @@ class Startup:
             else:
                 self._doubt(track)
         self.reconciler.want("start")
+
+    def _policy(self) -> PolicyRow:
+        """What this start judges by; a later one decides the past again by it."""
+        state = self.desk.state
+        capital = {
+            name: owner.capital for name, owner in state.strategies.items() if name != EXTERNAL
+        }
+        text = msgspec.json.encode((state.limits, capital), order="sorted")
+        return PolicyRow(
+            ts_event=self.desk.ts,
+            version=self.desk.settings.config_version,
+            digest=hashlib.sha256(text).hexdigest()[:16],
+            limits=state.limits,
+            capital=capital,
+        )
 
     def _never_left(self, name: str) -> None:
         """Decided on the last market input, but the intent was not durable: it was not sent."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.kernel.state import Limits
+from interlock.model.limits import Limits
 from interlock.runtime.budget import Rate
 from interlock.runtime.recovery import Member, Setup
 from interlock.runtime.settings import SECOND, Settings
@@ -78,8 +78,10 @@ class Scene:
         )
         self.protected = chance.below(3) == 0
         self._pace = chance.between(400_000, 1_000_000)
-        # Every second plan meets its limit after a few orders.
-        self._limit = CASH // (20 if Chance(plan.seed, "limit").below(2) else 250)
+        # What the kernel may hold of one instrument, and put into one order: every second plan
+        # meets its limit after a few orders. Whoever starts next starts with these.
+        most = CASH // (20 if Chance(plan.seed, "limit").below(2) else 250)
+        self.limits = Limits(position_notional_max=most)
         self.first = Process("first", around, self.setup, watch)
         self.second = Process("second", around, self.setup, watch)
         self.second.is_wanted = False
@@ -165,11 +167,6 @@ class Scene:
             settings=self.settings,
             rate=Rate(weight=2400),
         )
-
-    @property
-    def limits(self) -> Limits:
-        """What the kernel may hold of one instrument."""
-        return Limits(position_notional_max=self._limit)
 
     def _struck(self, strike: str) -> None:
         self.story("fault", strike)

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from interlock.model.instrument import FixedTick
+from interlock.model.limits import Limits
 from interlock.model.order import OrderType
 from interlock.runtime.settings import MS, SECOND
 from interlock.sim.venue.values import Order, OrderTicket, Refused
-from interlock.world.exchange import ACCOUNT, CURRENCY, MONEY
+from interlock.world.exchange import ACCOUNT, CASH, CURRENCY, MONEY
 from interlock.world.scene import Scene
 
 
@@ -279,7 +280,20 @@ class OnDiskAndClock(Family):
 
 
 class ByOperators(Family):
-    """Verbs that operators give."""
+    """What operators do: verbs that they give, and limits that they edit."""
+
+    def limits_changed(self) -> None:
+        name, first = "limits_changed", self._scene.first
+        position = CASH // (20, 60, 250, 1_000)[self._dice.between(name, 0, 3)]
+        order = (None, position // 2, position // 8)[self._dice.between(name, 0, 2)]
+        self._scene.limits = Limits(position_notional_max=position, order_notional_max=order)
+        if first.loop is None:
+            return
+        self._matters(name)
+        if self._dice.coin(name):
+            self._scene.order("shutdown")
+        else:
+            first.kill("restarted with other limits")
 
     def operator(self) -> None:
         verbs = ("pause", "halt", "emergency-stop", "shutdown", "pause", "halt")

@@ -9,6 +9,7 @@ import msgspec
 
 from interlock.runtime import engine
 from interlock.runtime.counted import Counted
+from interlock.runtime.folding import Folding
 from interlock.runtime.startup import Startup
 from interlock.world import process
 from interlock.world.workload import Restless
@@ -75,6 +76,22 @@ def last_row_is_left_out(patch: Patch) -> None:
         if fills:
             del rows[fills[-1]]
         return before(setup, **{**given, "rows": rows})
+
+    before = patch.set(process, "recover", recover)
+
+
+@mutant("I18", "a start decides the past again under the limits of today")
+def limits_of_today_for_the_past(patch: Patch) -> None:
+    patch.set(Folding, "obey", lambda self, row: None)
+
+
+@mutant("I1", "a start goes on with the limits of before")
+def new_limits_do_not_hold(patch: Patch) -> None:
+    def recover(setup: Any, **given: Any) -> Any:
+        found = before(setup, **given)
+        if found.books.policy is not None and found.books.policy.limits is not None:
+            found.state.limits = found.books.policy.limits
+        return found
 
     before = patch.set(process, "recover", recover)
 

@@ -15,10 +15,10 @@ from interlock.incidents.changes import Changes, impose, setup_of
 from interlock.incidents.contents import FORMAT, VERSION, Incident, IncidentError, Manifest
 from interlock.incidents.strategies import codes
 from interlock.kernel.engine import step
-from interlock.kernel.state import Limits
 from interlock.live.targets import LiveTarget
 from interlock.live.terms import MemberTerms, Terms, terms_of
 from interlock.model.events import Started
+from interlock.model.limits import Limits
 from interlock.model.market import Bar
 from interlock.research.loading import load_strategy
 from interlock.runtime.books import Books

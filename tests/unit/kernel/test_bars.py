@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from interlock.kernel.engine import step, step_bars
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.effects import CancelOrder, SetTimer, SubmitOrder
 from interlock.model.events import BarsClosed, PastBars, Started
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.market import Bar, Book, Quote, Trade, column
 from interlock.strategy.api import Strategy, StrategyError
 from interlock.strategy.indicators import Sma

@@ -8,7 +8,7 @@ import pytest
 from interlock.kernel.engine import step
 from interlock.kernel.external import EXTERNAL
 from interlock.kernel.positions import Position, liquidation_price, tier_of
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.events import (
     BorrowPaid,
     CashMoved,
@@ -20,6 +20,7 @@ from interlock.model.events import (
     Started,
 )
 from interlock.model.instrument import MarginTier
+from interlock.model.limits import Limits
 from interlock.model.market import Bar
 from interlock.strategy.api import Strategy
 from interlock.strategy.intents import Place

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from interlock.kernel.state import Limits
 from interlock.model.events import OrderDoubted, OrderFilled
 from interlock.model.facts import DenialCode, OrderDenied
 from interlock.model.instrument import FixedTick
+from interlock.model.limits import Limits
 from interlock.model.order import OrderSpec, OrderType
 from interlock.strategy.intents import Amend, Place, Target
 from tests.desk import BTC, Desk, Told, buy

@@ -11,8 +11,9 @@ from interlock.kernel import snapshot
 from interlock.kernel.engine import step
 from interlock.kernel.restore import adopt_intent, cause_of, event_of, fee_of
 from interlock.kernel.snapshot import SnapshotError
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.events import ExternalTraded, OrderTriggered, OrderUpdated, Started
+from interlock.model.limits import Limits
 from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.order import Change, OrderSpec, OrderStatus, OrderType
 from interlock.model.rows import (

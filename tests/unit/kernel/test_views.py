@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from interlock.kernel.engine import step
-from interlock.kernel.state import CLOSED_KEPT, Limits
+from interlock.kernel.state import CLOSED_KEPT
 from interlock.model.events import (
     CashMoved,
     ExitDue,
@@ -20,6 +20,7 @@ from interlock.model.events import (
     UpdateRejected,
 )
 from interlock.model.facts import DenialCode, OrderDenied, UnexpectedReport
+from interlock.model.limits import Limits
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
 from interlock.strategy.api import StrategyError
 from interlock.strategy.intents import Amend, Cancel, Place, Target

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from interlock.kernel.state import Limits
 from interlock.live.driver import Driver
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.market import Quote
 from interlock.model.order import OrderSpec
 from interlock.model.venue import (

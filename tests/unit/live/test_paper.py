@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from interlock.kernel.state import Limits, Order, State
+from interlock.kernel.state import Order, State
 from interlock.live.paper import ACCOUNT, PaperTerms, PaperVenue
+from interlock.model.limits import Limits
 from interlock.model.order import OrderSpec, OrderStatus, OrderType, TimeInForce
 from interlock.model.venue import (
     AmendRequest,

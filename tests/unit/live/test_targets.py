@@ -13,9 +13,10 @@ from examples.ma_cross import MaCross
 from examples.vol_trend import VolTrend
 from interlock.adapters.tape import FolderTape, TapeReader
 from interlock.kernel.engine import step
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.live.targets import HOLE_MOST, PAST_MOST, WINDOW_LEAST, LiveTarget, look_back
 from interlock.model.events import PastBars, Started
+from interlock.model.limits import Limits
 from interlock.model.market import Bar
 from interlock.research import synthetic
 from interlock.research.backtest import RunOptions, run

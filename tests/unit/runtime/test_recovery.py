@@ -7,6 +7,7 @@ import pytest
 
 from interlock.kernel import snapshot
 from interlock.kernel.snapshot import SnapshotError
+from interlock.model.limits import Limits
 from interlock.model.market import Quote
 from interlock.model.rows import (
     InstrumentRow,
@@ -14,17 +15,18 @@ from interlock.model.rows import (
     LeaseEvent,
     LeaseRow,
     LedgerRow,
+    PolicyRow,
     StoredRow,
     encode_row,
 )
 from interlock.model.venue import OrderSeen, PlaceRequest
-from interlock.runtime.recovery import VERSION, Recovered, pack, recover
+from interlock.runtime.recovery import VERSION, Member, Recovered, pack, recover
 from interlock.runtime.settings import MS, SECOND
 from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
 from tests.scenario import EQUITY
 from tests.toy_players import BTC, T0
-from tests.unit.runtime.core import Core, order_of, setup_of
+from tests.unit.runtime.core import CASH, Core, Idle, order_of, setup_of
 from tests.unit.runtime.test_comparison import RESTING
 
 
@@ -106,6 +108,38 @@ def test_an_intent_under_a_name_of_no_engine_stays_a_row() -> None:
     found = recover(setup_of(), rows=_stored([*core.stored, encode_row(row)]))
     assert (found.adopted, list(found.state.open)) == (0, [])
     assert "web-1" in found.books.tracks
+
+
+def test_what_a_former_start_refused_stays_refused_under_wider_limits() -> None:
+    narrow = msgspec.structs.replace(setup_of(Buyer), limits=Limits(order_notional_max=1))
+    core = Core(narrow)
+    seq, begun = len(core.stored), pack(core.engine.desk.state, core.engine.desk.books, 0)
+    quote = Quote.of(BTC, core.ts, 100_00, 5_000, 100_01, 5_000)
+    core.hear(quote)
+    assert not core.asked
+    [policy] = [row for row in core.rows if isinstance(row, PolicyRow)]
+    assert (policy.limits, policy.capital) == (narrow.limits, {"toy": CASH})
+    wide = Limits(order_notional_max=1_000 * 10**8)
+    for kept in (None, begun):
+        setup = msgspec.structs.replace(setup_of(Buyer), limits=wide)
+        rows = core.ledger() if kept is None else ()
+        found = recover(setup, kept=kept, rows=rows, tape=[(seq if kept is None else 0, quote)])
+        assert not found.state.open
+        assert found.state.limits == wide
+        decided = found.state.strategies["toy"].strategy
+        assert isinstance(decided, Buyer) and decided.asked
+
+
+def test_another_share_of_the_cash_holds_from_the_start_that_has_it() -> None:
+    core = Core()
+    more = msgspec.structs.replace(setup_of(), members=[Member("toy", Idle(), CASH + 5)])
+    seq = len(core.stored)
+    kept = pack(core.engine.desk.state, core.engine.desk.books, seq)
+    for found in (recover(more, rows=core.ledger()), recover(more, kept=kept)):
+        toy = found.state.strategies["toy"]
+        before = core.engine.desk.state.strategies["toy"].wallet
+        assert (toy.capital, toy.wallet) == (CASH + 5, before + 5)
+        assert found.state.wallet == core.engine.desk.state.wallet
 
 
 def test_the_rules_of_an_instrument_that_is_gone_are_passed_over() -> None:

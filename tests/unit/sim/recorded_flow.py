@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from interlock.kernel.journal import Journal
-from interlock.kernel.state import Limits, State
+from interlock.kernel.state import State
 from interlock.model.events import Event, OrderFilled
 from interlock.model.instrument import FixedTick, Instrument, InstrumentKind
+from interlock.model.limits import Limits
 from interlock.model.order import OrderSpec, OrderType
 from interlock.sim.account import Account
 from interlock.sim.costs import VenueOptions

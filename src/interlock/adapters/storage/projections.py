@@ -221,12 +221,18 @@ def _described(row: rows.AnyRow) -> tuple[str, str, str, str, str]:
             text = f"{row.quantity:+d} units, {row.position_after} after"
             return row.cause, row.instrument, row.actor, row.bucket, text
         case rows.PolicyRow():
-            return "policy", row.version, row.actor, row.digest, row.reason
+            return "policy", row.version, row.actor, row.digest, _limits(row)
         case rows.ReleaseRow():
             text = f"{row.previous or 'none'} -> {row.version}; {row.reason}".removesuffix("; ")
             return row.subject, row.name, row.actor, row.stage, text
         case _:
             return _described_event(row)
+
+
+def _limits(row: rows.PolicyRow) -> str:
+    limits = {} if row.limits is None else msgspec.to_builtins(row.limits)
+    named = [f"{name} {value}" for name, value in limits.items() if value is not None]
+    return ", ".join([row.reason, *named] if row.reason else named)
 
 
 def _described_event(row: rows.AnyRow) -> tuple[str, str, str, str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.instrument import Instrument
+from interlock.model.limits import Limits
 from interlock.model.order import TERMINAL, Change
 from interlock.model.rows import AnswerRow, AnyRow, IntentRow, RequestRow, TransitionRow
 from interlock.model.venue import AmendRequest, Verdict
 from interlock.runtime.books import GATE
-from interlock.sim.venue.values import AccountEvent, ConditionalEvent, OrderEvent
+from interlock.sim.venue.values import ConditionalEvent, OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
 from interlock.world.process import Process
@@ -36,34 +37,43 @@ class Exposure(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._instruments: dict[str, Instrument] = {i.id: i for i in scene.exchange.instruments}
-        self._limit = scene.limits.position_notional_max or 0
+        # What each engine was started with.
+        self._limits: dict[str, Limits] = {}
         # The most that the limit allowed at any price, and what strangers traded, by symbol.
         self._most: dict[str, int] = {}
         self._strangers: dict[str, int] = {}
         # Amendments that ask for more and may still be carried out, by order.
         self._growths: dict[str, AmendRequest] = {}
 
+    def started(self, process: Process) -> None:
+        """Limits are those of a start, and hold for what its life decides."""
+        self._limits[process.name] = self.scene.limits
+
     def wrote(self, process: Process, row: AnyRow) -> None:
         """An order that may add risk, against the venue as it is and what is on its way there."""
         if not isinstance(row, IntentRow):
             self._amends(row)
             return
-        if not self._limit:
-            return
         spec, name = row.spec, row.client_order_id
         if not self.record.orders[name].is_entry:
             return
         symbol = spec.instrument
+        limits = self._limits[process.name]
+        limit = limits.position_notional_max or 0
         price = spec.price or spec.trigger or row.reference
         worst = self._worst(symbol, spec.side) + self._coming(symbol, spec.side)
         worst += self._growing(symbol, spec.side)
         worst -= self._not_known(symbol, spec.side)
         instrument = self._instruments[symbol]
         notional = instrument.notional(price, max(0, worst))
-        text = f"{name}: {worst} units for {notional} with all that rests, limit {self._limit}"
-        self.demand("I1", notional <= self._limit, text)
+        text = f"{name}: {worst} units for {notional} with all that rests, limit {limit}"
+        self.demand("I1", notional <= limit, text)
+        if limits.order_notional_max is not None:
+            notional = instrument.notional(price, spec.quantity)
+            text = f"{name}: an order for {notional}, limit {limits.order_notional_max}"
+            self.demand("I1", notional <= limits.order_notional_max, text)
         unit = instrument.notional(price, 10**instrument.quantity_exponent)
-        most = self._limit * 10**instrument.quantity_exponent // unit
+        most = limit * 10**instrument.quantity_exponent // unit
         self._most[symbol] = max(self._most.get(symbol, 0), most)
 
     def _worst(self, symbol: str, side: int) -> int:
@@ -125,8 +135,6 @@ class Exposure(Judge):
 
     def saw(self, event: Any) -> None:
         """Every execution, and every order that the venue takes on."""
-        if isinstance(event, AccountEvent) or not self._limit:
-            return
         if not isinstance(event, OrderEvent | ConditionalEvent):
             return
         order = event.order
