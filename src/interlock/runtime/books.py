@@ -31,7 +31,7 @@ from interlock.model.rows import (
     StateRow,
     TransitionRow,
 )
-from interlock.model.venue import AmendRequest, CancelRequest, Verdict
+from interlock.model.venue import AmendRequest, CancelRequest, DeadManRequest, Verdict
 from interlock.runtime.archive import Archive
 from interlock.runtime.counted import Counted
 from interlock.runtime.ids import Registry, Standing
@@ -91,6 +91,8 @@ class Books(msgspec.Struct):
     # The rules that hold, by instrument: what was decided is decided again by its own.
     rules: dict[str, Instrument] = {}
     policy: PolicyRow | None = None
+    # The venue's switches for a silent engine that were ever armed, with the last time, ns.
+    armed: dict[str, int] = {}
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -178,6 +180,8 @@ def _intent(books: Books, row: IntentRow) -> None:
 
 def _request(books: Books, row: RequestRow) -> None:
     asked = row.request
+    if isinstance(asked, DeadManRequest) and asked.delay_ms:
+        books.armed[asked.instrument] = row.ts_event
     if not isinstance(asked, CancelRequest | AmendRequest):
         return
     track = books.tracks.get(asked.client_order_id)

@@ -34,28 +34,25 @@ class DeadMan:
         self.desk: Desk = asks.desk
         self.asks = asks
         self.fence = fence
-        self.armed: dict[str, int] = {}
+        # Whoever armed one before may have died before it was off: its countdown would take the
+        # stops of a position, and orders of an engine that does not use it any more.
+        self.armed: dict[str, int] = dict.fromkeys(self.desk.books.armed, 0)
         self._not_before: dict[str, int] = {}
         # How often in a row the venue has refused to arm a switch.
         self._refused: dict[str, int] = {}
-        # What an earlier process may have armed: its countdown would take the stops of a position.
-        self._earlier = dict.fromkeys(map(self._switch, self.desk.state.instruments))
         self._ts_fenced = 0
 
     def due(self) -> None:
         """Refresh where it may be armed, take off where it may not."""
         delay = self.desk.settings.dead_man_ns
-        if not delay:
+        if not delay and not self.armed:
             return
         if self.fence.refusal(self.desk.ts) is not None:
             # Nothing may leave; what is overdue wakes nobody before the lease may be there again.
             self._ts_fenced = self.desk.ts + AGAIN_NS
             return
         exposed = self._exposed()
-        for switch in exposed:
-            if switch in self._earlier:
-                self.armed.setdefault(switch, 0)
-        wanted = [name for name in self._over_orders() if name not in exposed]
+        wanted = [name for name in self._over_orders() if delay and name not in exposed]
         for switch, armed in list(self.armed.items()):
             # Orders come and go: without any the switch is taken off when a refresh would be due.
             is_old = self.desk.ts >= armed + delay // 3
@@ -101,7 +98,6 @@ class DeadMan:
         account = desk.settings.account
         desk.write(RequestRow(ts_event=desk.ts, account=account, request=request, epoch=epoch))
         self.asks.send(request, self._told)
-        self._earlier.pop(switch, None)
         if delay_ms:
             self.armed[switch] = desk.ts
         else:
@@ -130,8 +126,8 @@ class DeadMan:
     def wake_ts(self) -> int:
         """When the next refresh is due, 0 when none is."""
         third = self.desk.settings.dead_man_ns // 3
-        if not third:
-            return 0
-        dues = (max(ts + third, self._not_before.get(name, 0)) for name, ts in self.armed.items())
+        dues = (
+            max(ts + third, self._not_before.get(name, 0), 1) for name, ts in self.armed.items()
+        )
         due = min(dues, default=0)
         return max(due, self._ts_fenced) if due else 0

@@ -126,6 +126,11 @@ class Scene:
         if not self.dice.is_calm:
             self.timeline.after(PATROL, self.patrol)
 
+    def turn_switch(self) -> None:
+        """Whoever starts next uses the venue's switch, or does not, where the plan has it on."""
+        delay = 0 if self.settings.dead_man_ns else self.plan.dead_man_ns
+        self.settings = msgspec.structs.replace(self.settings, dead_man_ns=delay)
+
     def invite_second(self, length_ns: int) -> None:
         """A second engine wants the account for a while."""
         self.second.is_wanted = True

@@ -280,20 +280,22 @@ class OnDiskAndClock(Family):
 
 
 class ByOperators(Family):
-    """What operators do: verbs that they give, and limits that they edit."""
+    """What operators do: verbs that they give, and terms that they edit."""
 
-    def limits_changed(self) -> None:
-        name, first = "limits_changed", self._scene.first
+    def terms_changed(self) -> None:
+        name, first = "terms_changed", self._scene.first
         position = CASH // (20, 60, 250, 1_000)[self._dice.between(name, 0, 3)]
         order = (None, position // 2, position // 8)[self._dice.between(name, 0, 2)]
         self._scene.limits = Limits(position_notional_max=position, order_notional_max=order)
+        if self._dice.coin(name):
+            self._scene.turn_switch()
         if first.loop is None:
             return
         self._matters(name)
         if self._dice.coin(name):
             self._scene.order("shutdown")
         else:
-            first.kill("restarted with other limits")
+            first.kill("restarted on other terms")
 
     def operator(self) -> None:
         verbs = ("pause", "halt", "emergency-stop", "shutdown", "pause", "halt")

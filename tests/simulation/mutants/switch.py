@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from interlock.runtime.dead_man import DeadMan
 from interlock.runtime.engine import Engine
 from tests.simulation.mutants.planting import Patch, mutant
@@ -46,3 +48,12 @@ def switch_is_not_taken_off(patch: Patch) -> None:
             self.armed.pop(switch, None)
 
     before = patch.set(DeadMan, "_send", send)
+
+
+@mutant("R13", "a start forgets the switches that a former process armed")
+def switch_of_before_is_forgotten(patch: Patch) -> None:
+    def begin(self: DeadMan, *given: Any) -> None:
+        before(self, *given)
+        self.armed.clear()
+
+    before = patch.set(DeadMan, "__init__", begin)

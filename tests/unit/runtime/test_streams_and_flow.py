@@ -220,14 +220,26 @@ def test_the_dead_man_is_armed_while_flat_and_off_with_a_position() -> None:
     assert {request.instrument for _, request in _dead_man(world)} == {BTC.id}
 
 
-def test_a_position_takes_a_switch_off_that_an_earlier_process_may_have_armed() -> None:
+@pytest.mark.parametrize(("again", "asked"), [(0, [0]), (9 * SECOND, [9_000])])
+def test_a_switch_that_a_former_process_armed_is_taken_off_or_renewed(
+    again: int, asked: list[int]
+) -> None:
     settings = msgspec.structs.replace(QUICK, dead_man_ns=9 * SECOND)
 
-    class Later(Enters):
-        times = ()
+    class Rests(Patient):
+        times = (10,)
 
-    world = World(1, faults=NONE, strategy=Later, settings=settings).run()
-    assert [(ts, request.delay_ms) for ts, request in _dead_man(world)] == [(20 * SECOND, 0)]
+    world = World(1, faults=NONE, strategy=Rests, settings=settings)
+
+    def restart() -> None:
+        world.crash()
+        world.settings = msgspec.structs.replace(settings, dead_man_ns=again)
+
+    world.at(T0 + 12 * SECOND, restart)
+    world.run()
+    told = [request.delay_ms for ts, request in _dead_man(world) if ts > 12 * SECOND]
+    assert told[:1] == asked
+    assert bool(again) == (len(told) > 1)
 
 
 def test_one_switch_for_the_account_names_no_instrument_and_a_start_takes_it_off() -> None:

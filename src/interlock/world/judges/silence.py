@@ -46,12 +46,17 @@ class Silence(Judge):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
+        # As the engine that runs was started: 0 = it does not use the switch.
         self._delay = scene.settings.dead_man_ns
         self._keeps_stops = scene.settings.dead_man_keeps_stops
         self._watched = {item.id: _Watched() for item in scene.exchange.instruments}
         self._silent = 0
         if self._delay:
             scene.timeline.after(LOOK_NS, self._look)
+
+    def started(self, process: Process) -> None:
+        """An engine uses the switch, or does not, from its start to its end."""
+        self._delay = self.scene.settings.dead_man_ns
 
     def leaves(self, process: Process, request: Request) -> None:
         """A healthy loop alone keeps the switch from striking."""
@@ -109,7 +114,7 @@ class Silence(Judge):
         is_held = not self._keeps_stops and self._is_held(symbol)
         watched.due = 0
         watched.should = watched.should + LOOK_NS if entries and not is_held else 0
-        watched.bare = watched.bare + LOOK_NS if watched.should and not due else 0
+        watched.bare = watched.bare + LOOK_NS if watched.should and self._delay and not due else 0
         watched.held = watched.held + LOOK_NS if is_held and due else 0
         text = f"{len(entries)} entries of {symbol} rest for {watched.bare // SECOND} s unguarded"
         self.demand("I16", watched.bare <= WRONG_NS, text)
