@@ -21,7 +21,9 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.flow import Flow
 from interlock.runtime.freshness import Freshness
 
-TURNED = "there is no position left that it would shrink"
+BEYOND = "it would shrink more than is left of its position"
+# Exits that were cut to their position when they were asked for; of others the venue trades less.
+_PLAIN = (OrderType.MARKET, OrderType.LIMIT)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -100,8 +102,8 @@ class Gate:
 
     def order(self, order: Order, sent: OrderSpec) -> Refusal | None:
         """Whether an order may leave as ``sent``."""
-        if has_turned(order, sent):
-            return self._count(Refusal("REDUCE_ONLY", TURNED))
+        if goes_beyond(order, sent):
+            return self._count(Refusal("REDUCE_ONLY", BEYOND))
         if is_exit(self.desk, order):
             return self._count(self.fence.refusal(self.desk.ts) or self._rate(Lane.EXIT))
         risk = self._risk(order.spec, order.owner.name)
@@ -134,8 +136,8 @@ class Gate:
         if track is None:
             return ""
         order = self.desk.order(request.client_order_id)
-        if order is not None and has_turned(order, request.spec):
-            return TURNED
+        if order is not None and goes_beyond(order, request.spec):
+            return BEYOND
         if isinstance(request, AmendRequest):
             is_risk = grows(track.spec, request.spec)
         else:
@@ -192,16 +194,17 @@ class Gate:
         return refusal
 
 
-def has_turned(order: Order, sent: OrderSpec) -> bool:
-    """Whether an exit that leaves without the venue's mark has no position left to shrink.
+def goes_beyond(order: Order, sent: OrderSpec) -> bool:
+    """Whether an exit that leaves without the venue's mark has too little left to shrink.
 
     The mark is left out where another's position outweighs its strategy's: then nothing at the
-    venue holds it back when executions have turned that position since it was asked for.
+    venue holds it back when executions have shrunk or turned that position since it was asked for.
     """
     if sent.reduce_only or not order.spec.reduce_only:
         return False
     held = order.owner.positions.get(sent.instrument)
-    return held is None or held.quantity * sent.side >= 0
+    left = -held.quantity * sent.side if held is not None else 0
+    return left <= 0 or (sent.type in _PLAIN and sent.quantity - order.filled > left)
 
 
 def is_exit(desk: Desk, order: Order) -> bool:

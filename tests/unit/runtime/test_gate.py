@@ -1,0 +1,47 @@
+"""The last gate: an exit that the venue does not hold back takes no more than its position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from interlock.kernel.state import Order
+from interlock.model.order import OrderSpec, OrderType
+from interlock.model.venue import FillSeen
+from interlock.runtime.gate import goes_beyond
+from tests.toy_players import BTC, LOT
+from tests.unit.runtime.core import Core, fill_of, leave
+
+ENTRY = "il-1-toy-1-0000"
+EXIT = OrderSpec(BTC.id, -1, 3 * LOT, reduce_only=True)
+PRICED: dict[str, Any] = {"type": OrderType.LIMIT, "price": 101_00}
+
+
+@pytest.mark.parametrize(
+    ("held", "is_marked", "filled", "form", "is_beyond"),
+    [
+        (3, False, 0, {}, False),
+        (2, False, 0, {}, True),
+        (0, False, 0, {}, True),
+        (2, True, 0, {}, False),
+        (2, False, 0, PRICED, True),
+        (2, False, 1, PRICED, False),
+        (2, False, 0, {"type": OrderType.STOP_MARKET, "trigger": 90_00}, False),
+    ],
+    ids=["whole", "shrunk", "gone", "marked", "limit", "limit in part", "stop"],
+)
+def test_an_exit_without_the_mark_stays_within_its_position(
+    held: int, is_marked: bool, filled: int, form: dict[str, Any], is_beyond: bool
+) -> None:
+    core = Core()
+    leave(core, ENTRY, OrderSpec(BTC.id, 1, 9 * LOT))
+    if held:
+        bought = fill_of(1, client_order_id=ENTRY, quantity=held * LOT, ts_venue=core.ts)
+        core.hear(FillSeen(ts_event=core.ts, fill=bought))
+    asked = msgspec.structs.replace(EXIT, **form)
+    order = Order("il-1-toy-2-0000", core.engine.desk.state.strategies["toy"], 2, asked)
+    order.filled = filled * LOT
+    sent = msgspec.structs.replace(asked, reduce_only=is_marked)
+    assert goes_beyond(order, sent) is is_beyond
