@@ -157,6 +157,19 @@ def test_another_decision_under_a_number_is_what_the_ledger_says_and_counts() ->
     assert desk.state.instruments[BTC].open_sell == 400
 
 
+def test_an_entry_that_the_ledger_says_was_an_exit_is_counted_no_more() -> None:
+    desk = Desk()
+    desk.wants(buy(1_000))
+    desk.fill(1_000, 1)
+    desk.facts()
+    (effect,) = desk.wants(Place(2, OrderSpec(BTC, -1, 400, OrderType.LIMIT, 11_000)))
+    assert desk.state.instruments[BTC].open_sell == 400
+    sent = OrderSpec(BTC, -1, 1_000, reduce_only=True)
+    assert not adopt_intent(desk.state, _intent(sent, effect.client_order_id), 2)
+    assert desk.order(effect.client_order_id).spec == sent
+    assert desk.state.instruments[BTC].open_sell == 0
+
+
 def test_an_intent_without_its_order_is_put_into_the_state() -> None:
     desk = Desk()
     slot = desk.state.instruments[BTC]

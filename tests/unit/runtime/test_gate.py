@@ -45,3 +45,5 @@ def test_an_exit_without_the_mark_stays_within_its_position(
     order.filled = filled * LOT
     sent = msgspec.structs.replace(asked, reduce_only=is_marked)
     assert goes_beyond(order, sent) is is_beyond
+    refusal = core.engine.gate.order(order, sent)
+    assert (refusal is not None and refusal.code == "REDUCE_ONLY") is is_beyond

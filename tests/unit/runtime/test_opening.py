@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from interlock.model.rows import AdjustmentRow
-from interlock.model.venue import FillSeen, VenuePosition
+from interlock.model.rows import AdjustmentRow, PaymentRow
+from interlock.model.venue import FillSeen, VenueBalance, VenuePosition
 from interlock.runtime.opening import entry_of
 from interlock.runtime.settings import SECOND
 from tests.toy_players import BTC, T0
@@ -40,6 +40,18 @@ def test_a_position_of_before_closes_with_the_profit_of_the_venue(
     core.hear(FillSeen(ts_event=core.ts, fill=closing))
     assert (net.quantity, net.cost) == (0, 0)
     assert state.wallet == CASH + side * (301 * MONEY + MONEY // 2 - cost)
+
+
+def test_a_wallet_without_money_is_no_opening() -> None:
+    before = Core()
+    before.stored.clear()
+    core = Core(after=before, ts=T0)
+    wallets = (VenueBalance(asset="BNB", wallet=0), VenueBalance(asset="USDT", wallet=CASH))
+    for _ in range(2):
+        core.answer_all(balances=wallets)
+        core.later(10 * SECOND)
+    opened = [row.payment for row in core.rows if isinstance(row, PaymentRow)]
+    assert [(paid.asset, paid.amount, paid.kind) for paid in opened] == [("USDT", CASH, "opening")]
 
 
 @pytest.mark.parametrize("entry", ["", "0.0", "-1", "soon", "1e9999"])
