@@ -32,22 +32,26 @@ class Gaps(Judge):
         super().__init__(scene)
         # By process: what was not heard yet since its user stream came up, None while it is down.
         self._lacks: dict[str, set[type[Request]] | None] = {}
-        self._asked: dict[tuple[str, int], type[Request]] = {}
+        # Questions with the time at which they left.
+        self._asked: dict[tuple[str, int], tuple[type[Request], int]] = {}
         # Orders that left too early, by id.
         self._faults: dict[str, str] = {}
 
     def leaves(self, process: Process, request: Request) -> None:
         """A question leaves; one that left before the gap was over says nothing about it."""
         if isinstance(request, WANTED):
-            self._asked[(process.name, request.request_id)] = type(request)
+            left = (type(request), self.scene.timeline.ts)
+            self._asked[(process.name, request.request_id)] = left
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """A connection, an answer, and orders that were decided on what is known."""
         if type(event) is StreamChanged and event.stream is Stream.USER:
-            self._forget(process)
+            # Who stood still asks before it hears that a socket is up again: what leaves at that
+            # moment is answered after it.
+            self._forget(process, before=self.scene.timeline.ts)
             self._lacks[process.name] = set(WANTED) if event.is_up else None
         elif type(event) is Answer:
-            kind = self._asked.pop((process.name, event.request_id), None)
+            kind, _ = self._asked.pop((process.name, event.request_id), (None, 0))
             lacks = self._lacks.get(process.name)
             is_told = event.verdict is Verdict.ACCEPTED and isinstance(event.content, tuple)
             if kind is not None and lacks and is_told:
@@ -74,8 +78,9 @@ class Gaps(Judge):
     def ended(self, process: Process, why: str) -> None:
         """A new life begins without a stream."""
         self._lacks.pop(process.name, None)
-        self._forget(process)
+        self._forget(process, before=self.scene.timeline.ts + 1)
 
-    def _forget(self, process: Process) -> None:
-        for key in [key for key in self._asked if key[0] == process.name]:
-            del self._asked[key]
+    def _forget(self, process: Process, *, before: int) -> None:
+        for key, (_, left) in list(self._asked.items()):
+            if key[0] == process.name and left < before:
+                del self._asked[key]
