@@ -20,6 +20,8 @@ class Judge:
     """
 
     invariants: tuple[str, ...] = ()
+    # The inputs that ``took`` is called for when they bring neither requests nor rows; None: all.
+    hears: tuple[type, ...] | None = None
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene

@@ -90,6 +90,8 @@ class Process:
         self._life: _Life | None = None
         self.machine = Machine(around.timeline)
         self._clock = self.machine.clock()
+        # What it showed, and when it was read by the world's time; -1: not yet.
+        self._now, self._ts_read = 0, -1
         self._paused_until = 0
         self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         # It dies so long after a snapshot that is taken when the next order is on its way; 0: not.
@@ -97,8 +99,11 @@ class Process:
 
     # Clock.
     def now_ns(self) -> int:
-        """What its engine takes for the time."""
-        return self._clock.now_ns()
+        """What its engine takes for the time; no step of the world takes any."""
+        ts = self.around.timeline.ts
+        if ts != self._ts_read:
+            self._ts_read, self._now = ts, self._clock.now_ns()
+        return self._now
 
     # Life and death.
     def start(self) -> None:
@@ -106,7 +111,7 @@ class Process:
         if self.loop is not None or not self.is_wanted:
             return
         leases = WorldLeases(self.around.files, self.around.dice, self.around.timeline)
-        self._clock = self.machine.clock()
+        self._clock, self._ts_read = self.machine.clock(), -1
         try:
             lease = leases.acquire(ACCOUNT, self.name, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS)
             if lease is None:
@@ -121,6 +126,7 @@ class Process:
             self._refused("ledger broken", str(error))
             return
         if rows and self._clock.reach(rows[-1].row.ts_event):
+            self._ts_read = -1
             self.around.dice.tally.marks["started behind its ledger"] += 1
             lease = leases.renew(lease, ts=self.now_ns(), ttl_ns=LEASE_TTL_NS) or lease
         setup = self._make()

@@ -63,11 +63,13 @@ class _Court(Watch):
         self.judges: list[Judge] = []
         self.scene: Scene
         self._hooks: dict[str, list[Callable[..., None]]] = {}
+        # By the kind of an input; None where it brings requests or rows.
+        self._took: dict[type | None, list[Callable[..., None]]] = {}
 
     def seat(self, judges: list[Judge]) -> None:
         """Let judges look on; each is called for what it looks at only."""
         self.judges = judges
-        for name in ("started", "ended", "took", "wrote", "durable", "leaves", "told"):
+        for name in ("started", "ended", "wrote", "durable", "leaves", "told"):
             self._hooks[name] = _those(judges, name)
         for name in ("commanded", "saw"):
             self._hooks[name] = _those(judges, name)
@@ -84,8 +86,16 @@ class _Court(Watch):
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         self.inputs += 1
-        for look in self._hooks["took"]:
+        kind = type(event) if not (outputs.requests or outputs.rows) else None
+        looks = self._took.get(kind)
+        if looks is None:
+            looks = self._took[kind] = _those(self._hearing(kind), "took")
+        for look in looks:
             look(process, event, outputs)
+
+    def _hearing(self, kind: type | None) -> list[Judge]:
+        """Who looks at inputs of a kind; None: at one that brings requests or rows."""
+        return [j for j in self.judges if kind is None or j.hears is None or kind in j.hears]
 
     def durable(self, process: Process, rows: list[StoredRow]) -> None:
         self.scene.truth.durable(rows)

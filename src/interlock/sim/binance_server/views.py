@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -52,6 +53,8 @@ ORDER_TYPES = (
 LIFETIMES = ("GTC", "IOC", "FOK", "GTX", "GTD")
 
 
+# The same prices and sizes are written again and again.
+@lru_cache(maxsize=4096)
 def fixed(units: int, exponent: int) -> str:
     """Decimal text with every digit of the unit, as the venue writes numbers."""
     digits = str(abs(units)).rjust(exponent + 1, "0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -39,6 +40,8 @@ def decoder(shape: type[_T]) -> Callable[[bytes], _T]:
     return read
 
 
+# Prices, sizes and fees come again and again, in lists of executions and in every message.
+@lru_cache(maxsize=4096)
 def units(text: str, exponent: int, what: str) -> int:
     """Integer units of a decimal text; refuses what is finer, too long, or no plain number."""
     whole, _, part = text.partition(".")

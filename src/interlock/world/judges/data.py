@@ -82,6 +82,7 @@ class Prices(Judge):
     """I13: the price that an order was decided on, against the book of the venue."""
 
     invariants = ("I13",)
+    hears = (Quote, Answer)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

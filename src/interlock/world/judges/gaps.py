@@ -27,6 +27,7 @@ class Gaps(Judge):
     """Every connection of the user stream: orders and positions, asked for and heard after it."""
 
     invariants = ("I13",)
+    hears = (StreamChanged, Answer)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

@@ -31,6 +31,7 @@ class Money(Judge):
     """Rows of executions and payments against the venue's own list of them."""
 
     invariants = ("I6", "I11", "I12")
+    hears = ()
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

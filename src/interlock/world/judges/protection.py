@@ -104,6 +104,7 @@ class Repairs(Judge):
     """Every order that the core places for a position by itself, when it is decided."""
 
     invariants = ("I14",)
+    hears = (Quote, MarkChanged)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

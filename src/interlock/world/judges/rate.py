@@ -21,6 +21,7 @@ class Rate(Judge):
     """Every request that leaves, against what the venue asked for and what it has counted."""
 
     invariants = ("I15",)
+    hears = (Answer,)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

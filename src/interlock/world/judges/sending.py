@@ -81,6 +81,7 @@ class Barriers(Judge):
     """I9, I16, I17, I28: doubt, switches, leases and modes hold back what may add risk."""
 
     invariants = ("I9", "I16", "I17", "I28")
+    hears = ()
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
