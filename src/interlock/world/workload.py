@@ -130,8 +130,6 @@ class Bracketed(_Planned):
     """Enters with a stop and a target when it is flat; every position must be protected."""
 
     protection = "required"
-    # The newest stop with a limit, in the plans that have them.
-    soft = 0
 
     def on_quote(self, quote: Quote) -> None:
         name = self.instrument.id
@@ -157,13 +155,19 @@ class Bracketed(_Planned):
         A new one is trading, and ends with it: where the market rests away from its last trade, the
         venue would refuse one after the other.
         """
+        # Asked for, not remembered: a crash may take the market that it was decided on.
+        soft = [ref for ref in self.view.open_orders() if self._is_soft(ref)]
         price = quote.bid_units
-        if self.soft and self.view.is_open(self.soft):
+        if soft:
             if not held:
-                self.cancel(self.soft)
+                self.cancel(soft[0])
         elif held and price > 0 and quote.ts_event < self.until:
             side = -1 if held > 0 else 1
             trigger = price + side * self.chance.between(4, 15)
             kind, name = OrderType.STOP_LIMIT, self.instrument.id
             spec = OrderSpec(name, side, abs(held), kind, trigger, trigger, tag="stop")
-            self.soft = self.place(msgspec.structs.replace(spec, reduce_only=True))
+            self.place(msgspec.structs.replace(spec, reduce_only=True))
+
+    def _is_soft(self, ref: int) -> bool:
+        order = self.view.order(ref)
+        return order is not None and order.spec.type is OrderType.STOP_LIMIT
