@@ -27,6 +27,8 @@ from interlock.runtime.tracks import Track
 
 BPS = 10_000
 NAMELESS_MAX = 256
+# Why books are compared: the user stream lacks executions.
+LACKS = "stream"
 Fetched = Callable[[str, int, int], None]
 
 
@@ -57,8 +59,8 @@ class Fills:
         self.fetched: list[Fetched] = []
         # When the newest question about an instrument's executions left that was answered.
         self.ts_fetched: dict[str, int] = {}
-        # Who wants to know of an execution that nobody here ordered.
-        self.externals: list[Callable[[str], None]] = []
+        # Who compares the books when an execution comes that nobody here ordered, or late.
+        self.looks: list[Callable[[str], None]] = []
         # Executions whose order is not known yet: an order of ours may still learn its venue id.
         self.nameless: dict[int, VenueFill] = {}
         # Asks about a stop that may have triggered; an execution names the order it became.
@@ -200,8 +202,8 @@ class Fills:
         desk.record("EXTERNAL_FILL", fill.instrument, text, level=level, cause=cause)
         if not is_known:
             self.pause(fill.instrument, f"external fill, {cause}")
-        for heard in self.externals:
-            heard("external")
+        for look in self.looks:
+            look("external")
 
     def pause(self, instrument: str, reason: str) -> None:
         """No new risk on an instrument until an operator says so."""
@@ -309,8 +311,12 @@ class Fills:
         limit = self.desk.settings.query_lag_ns
         user = self.gate.freshness.user
         late = [f for f in news if user.ts_agreed < f.ts_venue < self.desk.ts - limit]
-        if late and user.is_up and not self.gate.is_recovering:
-            self.gate.freshness.user_lacks(f"trade {late[0].trade_id} came by query only")
+        if not late or not user.is_up or user.is_stale or self.gate.is_recovering:
+            return
+        self.gate.freshness.user_lacks(f"trade {late[0].trade_id} came by query only")
+        # While nothing new may leave the stream has nothing to tell: a comparison lifts it.
+        for look in self.looks:
+            look(LACKS)
 
     @property
     def wake_ts(self) -> int:

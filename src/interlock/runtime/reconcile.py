@@ -30,7 +30,7 @@ from interlock.model.venue import Payment as VenuePayment
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
-from interlock.runtime.fills import Fills, is_behind
+from interlock.runtime.fills import LACKS, Fills, is_behind
 from interlock.runtime.gate import Gate
 from interlock.runtime.opening import Opening, adjust
 from interlock.runtime.orders_check import OrdersCheck
@@ -90,7 +90,7 @@ class Reconciler:
         self.fills = fills
         self.orders = orders
         # What others do on the account may cost more than its executions say: a liquidation's fee.
-        fills.externals.append(self.want)
+        fills.looks.append(self.want)
         self.cash = Cash(self.desk)
         self.opening = Opening(self.desk, self.cash)
         self.round: Round | None = None
@@ -110,12 +110,12 @@ class Reconciler:
     def want(self, scope: str) -> None:
         """Compare everything as soon as possible, for a reason of its own.
 
-        A stream that comes and goes asks again and again; its rounds keep apart, so that they
-        leave some of the rate budget to the one that counts.
+        A stream that comes and goes, or loses messages, asks again and again; its rounds keep
+        apart, so that they leave some of the rate budget to the one that counts.
         """
         self.wanted = scope
         apart = self._ts_begun + self.desk.settings.reconnects_apart_ns
-        self.ts_full = apart if scope == RECONNECT and self._ts_begun else 0
+        self.ts_full = apart if scope in (RECONNECT, LACKS) and self._ts_begun else 0
 
     def due(self) -> None:
         """Begin a round when its time has come and none is under way."""

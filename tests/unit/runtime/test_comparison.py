@@ -27,7 +27,7 @@ from interlock.model.venue import (
 )
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.ids import OrderId
-from interlock.runtime.settings import MINUTE, SECOND
+from interlock.runtime.settings import MINUTE, MS, SECOND
 from interlock.runtime.values import LeaseChanged
 from tests.toy_players import BTC, T0
 from tests.unit.runtime.core import CASH, LEASE, Core, fill_of, leave, order_of
@@ -374,3 +374,24 @@ def test_an_execution_after_the_first_look_at_an_account_is_asked_for_again() ->
     assert core.engine.desk.state.instruments[BTC.id].net.quantity == fill.quantity
     assert not [row for row in core.rows if isinstance(row, AdjustmentRow)]
     assert core.names().count("EXTERNAL_FILL") == 1
+
+
+def test_a_user_stream_that_lost_an_execution_is_believed_again_after_a_comparison() -> None:
+    """Where nothing new may leave it has nothing to tell, and would be stale for hours."""
+    core = Core()
+    leave(core, "il-1-toy-1-0000", OrderSpec(BTC.id, 1, 3_000))
+    fill = fill_of(9, client_order_id="il-1-toy-1-0000", ts_venue=core.ts)
+    core.later(20 * SECOND)
+    core.asked.clear()
+    core.engine.fills.fetch(BTC.id, core.ts - 60 * SECOND, since=core.ts)
+    core.later(SECOND)
+    core.answer(FillsQuery, (fill,))
+    user = core.engine.gate.freshness.user
+    assert (core.names().count("STREAM_STALE"), user.is_stale) == (1, True)
+    held = (VenuePosition(instrument=BTC.id, quantity=fill.quantity),)
+    wallet = (VenueBalance(asset="USDT", wallet=core.engine.desk.state.wallet),)
+    ts = core.ts
+    while user.is_stale and core.ts < ts + 60 * SECOND:
+        core.later(500 * MS)
+        core.answer_all(positions=held, balances=wallet)
+    assert core.ts - ts <= 3 * SECOND
