@@ -17,6 +17,7 @@ from interlock.model.market import Bar, Book, Quote, Trade
 from interlock.model.rows import CheckpointRow
 from interlock.model.venue import (
     Answer,
+    DeadManRequest,
     Request,
     TimeQuery,
     Verdict,
@@ -123,7 +124,10 @@ class Engine:
         Nothing leaves late, under a lost lease or while the venue wants silence; no new risk with
         a switch that closed, or an order that fell into doubt, meanwhile.
         """
-        refusal = self.fence.refusal(ts) if request.ts_deadline else None
+        # A switch has no deadline; under an old lease it would hold, or let go of, what the engine
+        # that has the account now has armed.
+        changes = request.ts_deadline or isinstance(request, DeadManRequest)
+        refusal = self.fence.refusal(ts) if changes else None
         late = request.ts_deadline and ts + self.setup.settings.attempt_least_ns > (
             request.ts_deadline
         )

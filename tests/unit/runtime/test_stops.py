@@ -8,7 +8,7 @@ from interlock.kernel import snapshot
 from interlock.model.facts import DenialCode, OrderDenied
 from interlock.model.order import OrderSpec
 from interlock.model.rows import EventRow, FactRow, TransitionRow, decode_row
-from interlock.model.venue import FillSeen, PlaceRequest, PositionsQuery, Verdict
+from interlock.model.venue import DeadManRequest, FillSeen, PlaceRequest, PositionsQuery, Verdict
 from interlock.runtime.recovery import recover
 from interlock.runtime.values import Command, LeaseChanged
 from tests.toy_players import BTC, LOT, SECOND, T0, Bracketed, Restless
@@ -161,6 +161,9 @@ def test_nothing_leaves_under_a_lost_or_finished_lease() -> None:
     assert engine.admits(request, world.ts) is None
     late = engine.admits(request, lease.ts_expires - SECOND // 2)
     assert late is not None and late.verdict is Verdict.NOT_SENT
+    switch = DeadManRequest(request_id=1, delay_ms=0, instrument=BTC.id)
+    assert engine.admits(switch, world.ts) is None
+    assert engine.admits(switch, lease.ts_expires) is not None
     engine.take(LeaseChanged(world.ts, None), world.ts)
     lost = engine.admits(request, world.ts)
     assert lost is not None and "lost" in lost.reason
