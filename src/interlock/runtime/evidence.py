@@ -62,6 +62,7 @@ class Evidence:
         track = self.desk.track(client_order_id)
         if track is None:
             return
+        seen = _as_ours(track.spec, seen)
         claim = self.claim(client_order_id)
         filled = seen.filled
         if seen.status is _S.FILLED:
@@ -191,6 +192,17 @@ def _same(spec: OrderSpec, seen: VenueOrder) -> bool:
         and (not seen.price or not spec.price or spec.price == seen.price)
         and (not seen.trigger or not spec.trigger or spec.trigger == seen.trigger)
     )
+
+
+def _as_ours(spec: OrderSpec, seen: VenueOrder) -> VenueOrder:
+    """What a trigger made, as its conditional order: that it rests says that it has triggered.
+
+    The client's side of the protocol knows which order became which until it is started again.
+    """
+    if spec.type not in TRIGGERED_TYPES or seen.type in TRIGGERED_TYPES or seen.trigger:
+        return seen
+    status = _S.TRIGGERED if seen.status is _S.ACCEPTED else seen.status
+    return msgspec.structs.replace(seen, type=spec.type, trigger=spec.trigger, status=status)
 
 
 def _is_child(track: Track, seen: VenueOrder) -> bool:

@@ -92,6 +92,19 @@ def test_after_a_start_nobody_knows_what_became_of_a_stop_and_it_is_asked_about(
     assert core.engine.desk.state.open[NAME].status is OrderStatus.TRIGGERED
 
 
+@pytest.mark.parametrize("quantity", [4_000, 3_000], ids=["whole", "trimmed"])
+def test_after_a_start_what_a_stop_has_become_is_no_waiting_stop(quantity: int) -> None:
+    before = _core()
+    before.hear(OrderSeen(ts_event=before.ts, order=TRIGGERED))
+    core = _core(after=before)
+    resting = msgspec.structs.replace(CHILD, quantity=quantity, ts_venue=core.ts)
+    for _ in range(4):
+        core.answer_all(orders=(resting,))
+        core.later(SECOND)
+    assert core.engine.startup.is_trading
+    assert core.engine.desk.state.open[NAME].status is OrderStatus.TRIGGERED
+
+
 def test_an_order_of_others_that_looks_like_it_is_foreign_when_the_stop_is_seen_waiting() -> None:
     core = _core()
     core.compare(orders=(_stop(), CHILD))
