@@ -144,7 +144,7 @@ second_engine | peer | F84 F85 F87 | count | 0 | 2
 lease_unreachable | peer | F84 F94 | count | 0 | 2
     leases cannot be renewed for 1 to 40 s
 terms_changed | operator | F86 | count | 0 | 4
-    limits and the venue's switch are edited, and the engine is restarted: stopped or killed
+    limits, cash and the venue's switch are edited, and the engine restarted: stopped or killed
 operator | operator | F103 F104 F107 | count | 0 | 3
     pause, halt, emergency stop, resume, shutdown; some of them twice
 stop_and_kill | operator | F103 F73 | count | 0 | 3

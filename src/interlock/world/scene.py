@@ -79,9 +79,11 @@ class Scene:
         self.protected = chance.below(3) == 0
         self._pace = chance.between(400_000, 1_000_000)
         # What the kernel may hold of one instrument, and put into one order: every second plan
-        # meets its limit after a few orders. Whoever starts next starts with these.
+        # meets its limit after a few orders. Whoever starts next starts with these, and divides
+        # this cash among the strategies.
         most = CASH // (20 if Chance(plan.seed, "limit").below(2) else 250)
         self.limits = Limits(position_notional_max=most)
+        self.cash = CASH
         self.first = Process("first", around, self.setup, watch)
         self.second = Process("second", around, self.setup, watch)
         self.second.is_wanted = False
@@ -163,7 +165,7 @@ class Scene:
                 has_stop_limits=self.plan.has_stop_limits,
             )
             name = f"{kind.__name__.lower()}-{instrument.base.lower()}"
-            members.append(Member(name, kind(part), CASH // len(instruments)))
+            members.append(Member(name, kind(part), self.cash // len(instruments)))
         return Setup(
             instruments=instruments,
             members=members,

@@ -287,6 +287,7 @@ class ByOperators(Family):
         position = CASH // (20, 60, 250, 1_000)[self._dice.between(name, 0, 3)]
         order = (None, position // 2, position // 8)[self._dice.between(name, 0, 2)]
         self._scene.limits = Limits(position_notional_max=position, order_notional_max=order)
+        self._scene.cash = CASH // self._dice.between(name, 1, 2)
         if self._dice.coin(name):
             self._scene.turn_switch()
         if first.loop is None:
