@@ -31,6 +31,8 @@ class Cash:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.suspects: dict[str, Suspect] = {}
+        # When the newest question about payments left that was answered.
+        self.ts_told = 0
         self._log: deque[tuple[int, int]] = deque(maxlen=HISTORY)
 
     def moved(self) -> None:
@@ -89,7 +91,9 @@ class Cash:
             return None
         if asked > suspect.ts + settings.query_lag_ns:
             suspect.count += 1
-        if suspect.count <= settings.confirmations or not is_quiet:
+        # Nobody has seen the payments since: a funding may be on its way.
+        is_open = self.ts_told <= suspect.ts + settings.query_lag_ns
+        if suspect.count <= settings.confirmations or not is_quiet or is_open:
             return None
         del self.suspects[asset]
         is_small = abs(missing) <= settings.cash_tolerance

@@ -202,6 +202,7 @@ class Reconciler:
             for payment in content:
                 if isinstance(payment, VenuePayment):
                     self.cash.take(payment)
+            self.cash.ts_told = pending.ts
         else:
             self._balances(current, content, pending.ts)
         if not current.waiting:

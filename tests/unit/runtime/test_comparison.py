@@ -200,6 +200,22 @@ def test_a_position_is_not_unexplained_while_nobody_could_look_at_executions() -
     assert BTC.id in core.engine.gate.suspects
 
 
+def test_money_is_unexplained_only_when_payments_were_asked_for_and_told_since() -> None:
+    """A funding is in the wallet before the list of payments has been read."""
+    core = Core()
+    less = (VenueBalance(asset="USDT", wallet=CASH - 5),)
+    core.engine.reconciler.want("test")
+    for _ in range(120):
+        core.answer_all(balances=less, payments=None)
+        core.later(SECOND)
+    assert core.engine.reconciler.cash.suspects["USDT"].count > 2
+    assert not _paid(core)
+    for _ in range(60):
+        core.answer_all(balances=less)
+        core.later(SECOND)
+    assert [(paid.kind, paid.amount) for paid in _paid(core)] == [("cash_rounding", -5)]
+
+
 def test_money_is_only_laid_to_the_order_of_executions_while_a_position_is_open() -> None:
     core = Core()
     core.engine.desk.books.disordered[BTC.id] = core.ts

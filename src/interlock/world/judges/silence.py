@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from interlock.model.venue import DeadManRequest, Request
+from interlock.model.venue import DeadManRequest, PlaceRequest, Request
 from interlock.runtime.settings import SECOND
 from interlock.sim.venue.values import EndReason, Order, OrderEvent
 from interlock.world.exchange import ACCOUNT
@@ -60,16 +60,17 @@ class Silence(Judge):
 
     def leaves(self, process: Process, request: Request) -> None:
         """A healthy loop alone keeps the switch from striking."""
+        if isinstance(request, PlaceRequest | DeadManRequest):
+            # It lived between two looks.
+            self._silent = 0
+            for watched in self._watched.values():
+                watched.due = 0
         if not isinstance(request, DeadManRequest) or not request.delay_ms:
             return
         loop = process.loop
         is_trading = loop is not None and loop.engine.startup.is_trading
         text = f"{process.name} renews the switch of {request.instrument} and does not trade"
         self.demand("I16", is_trading, text)
-        # It lived between two looks.
-        self._silent = 0
-        for watched in self._watched.values():
-            watched.due = 0
         self._watched[request.instrument].sent.append(self.scene.timeline.ts)
 
     def saw(self, event: Any) -> None:
