@@ -12,6 +12,7 @@ from interlock.model.rows import (
     PaymentRow,
     decode_row,
 )
+from interlock.runtime.books import OPENED
 from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import Fill, OrderEvent
 from interlock.world.exchange import ACCOUNT, CASH
@@ -25,6 +26,7 @@ FUDGED = frozenset({"cash_rounding", "cash_unexplained"})
 OWN_LINES = FUDGED | {"opening", "basis"}
 # What the venue's income history says beside the executions.
 BESIDE_FILLS = frozenset({"funding", "transfer", "liquidation_fee", "insurance"})
+_OPENED = OPENED.encode()
 
 
 class Money(Judge):
@@ -39,7 +41,8 @@ class Money(Judge):
         self._booked = 0
         self._fudged = 0
         self._unexplained: dict[str, int] = {}
-        # When adjustments were decided, by instrument and our time: their rows wait for the disk.
+        # When adjustments, and the opening, were decided, by instrument and our time: their rows
+        # wait for the disk.
         self._decided: dict[tuple[str, int], int] = {}
         self._paid: dict[str, PaymentRow] = {}
         self._traded = 0
@@ -55,6 +58,8 @@ class Money(Judge):
             told = decode_row(row) if row.kind == "adjustment" else None
             if isinstance(told, AdjustmentRow):
                 self._decided[(told.instrument, told.ts_event)] = self.scene.timeline.ts
+            elif row.kind == "event" and _OPENED in row.body:
+                self._decided[(OPENED, row.ts_event)] = self.scene.timeline.ts
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """Every row about money as it becomes durable."""
@@ -68,8 +73,9 @@ class Money(Judge):
                 self._is_unexplained(row)
                 total = self._unexplained.get(row.instrument, 0) + row.quantity
                 self._unexplained[row.instrument] = total
-        elif isinstance(row, EventRow) and row.name == "ACCOUNT_OPENED":
-            self._ts_opened = self.scene.timeline.ts
+        elif isinstance(row, EventRow) and row.name == OPENED:
+            now = self.scene.timeline.ts
+            self._ts_opened = self._decided.pop((OPENED, row.ts_event), now)
 
     def _is_unexplained(self, row: AdjustmentRow) -> None:
         """What executions of our own open orders come to is waited for, and not adjusted."""
