@@ -144,6 +144,12 @@ class ToyVenue:
                 found = entry.as_of(ts) or found
         return found
 
+    def numbered_as_of(self, ts: int, venue_order_id: str) -> VenueOrder | None:
+        entries = self.orders.values()
+        return next(
+            (e.as_of(ts) for e in entries if e.order.venue_order_id == venue_order_id), None
+        )
+
     def open_as_of(self, ts: int) -> tuple[VenueOrder, ...]:
         states = (entry.as_of(ts) for entry in self.orders.values())
         return tuple(o for o in states if o is not None and o.status not in TERMINAL)

@@ -317,6 +317,8 @@ class World:
         venue = self.venue
         match request:
             case OrderQuery():
+                if not request.client_order_id:
+                    return venue.numbered_as_of(as_of, request.venue_order_id)
                 return venue.order_as_of(as_of, request.client_order_id)
             case OpenOrdersQuery():
                 return venue.open_as_of(as_of)

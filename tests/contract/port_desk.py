@@ -275,6 +275,13 @@ class Desk(Listener):
             is_conditional=conditional,
         )
 
+    async def by_number(self, number: str) -> Answer:
+        """Ask for an order by the venue's own number."""
+        instrument = self.kind.instrument
+        return await self.ask(
+            OrderQuery, client_order_id="", instrument=instrument, venue_order_id=number
+        )
+
     async def open_orders(self) -> dict[str, VenueOrder]:
         answer = await self.ask(OpenOrdersQuery)
         assert isinstance(answer.content, tuple), answer

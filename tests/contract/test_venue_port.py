@@ -24,7 +24,19 @@ from interlock.model.venue import (
     TimeQuery,
     Verdict,
 )
-from tests.contract.port_desk import CENTER, HYPERLIQUID, MONEY, RUNG, SECOND, Desk, Kind, trade
+from interlock.venue.certificates import Authority
+from tests.contract.port_desk import (
+    ACCOUNT,
+    CCXT,
+    CENTER,
+    HYPERLIQUID,
+    MONEY,
+    RUNG,
+    SECOND,
+    Desk,
+    Kind,
+    trade,
+)
 
 BID, ASK = CENTER - RUNG, CENTER + RUNG
 Tell = Callable[..., None]
@@ -299,6 +311,42 @@ def test_an_unknown_id_is_answered_with_nothing(tell: Tell) -> None:
         assert stop.verdict is Verdict.ACCEPTED and stop.content is None
 
     tell(story)
+
+
+def test_an_order_is_found_by_the_number_of_its_execution(tell: Tell, kind: Kind) -> None:
+    """A list of executions may name nobody: whose order it was is asked by the venue's number."""
+
+    async def story(desk: Desk) -> None:
+        began = desk.now
+        await desk.place("n-1", 1, 2)
+        await desk.until(fill_of("n-1"))
+        desk.core.deleverage(desk.exchange.clock.now_ns(), ACCOUNT, kind.instrument)
+        desk.host.flush()
+        fills: Any = (
+            await desk.ask(FillsQuery, instrument=kind.instrument, ts_from=began - SECOND)
+        ).content
+        names = []
+        for number in dict.fromkeys(fill.venue_order_id for fill in fills):
+            answer = await desk.by_number(number)
+            assert answer.verdict is Verdict.ACCEPTED
+            assert answer.content.venue_order_id == number  # type: ignore[union-attr]
+            names.append(answer.content.client_order_id)  # type: ignore[union-attr]
+        assert names[0] == "n-1" and names[1].startswith("adl_autoclose")
+        nothing = await desk.by_number("999999999")
+        assert nothing.verdict is Verdict.ACCEPTED and nothing.content is None
+
+    tell(story)
+
+
+def test_a_venue_that_ccxt_cannot_ask_for_an_order_refuses_its_number(
+    authority: Authority,
+) -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.exchange.api.has["fetchOrder"] = False
+        answer = await desk.by_number("5")
+        assert (answer.verdict, answer.code) == (Verdict.REJECTED, "NotSupported")
+
+    trade(CCXT, story, authority=authority)
 
 
 def test_fills_positions_balances_and_payments_agree(tell: Tell, kind: Kind) -> None:

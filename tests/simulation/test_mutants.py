@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from interlock.runtime.settings import MINUTE
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
 from interlock.world.judges import JUDGES
-from interlock.world.plan import drawn
+from interlock.world.plan import drawn, from_json
 from interlock.world.world import World
 from tests.simulation.mutants import FAMILIES, MUTANTS, by_name, planted
 from tests.simulation.mutation import is_alone, play
@@ -73,6 +74,11 @@ QUICK: dict[str, int] = {
     "snapshot forgets switches": 12,
     "snapshot loses attempts": 12,
 }
+# Bugs that need a plan of their own: the regression that finds them.
+BY_PLAN = {
+    "nobody asks for names": "liquidation_while_nobody_listened",
+    "name is not listened to": "liquidation_while_nobody_listened",
+}
 HARMLESS = [item.name for item in MUTANTS if item.harmless]
 CLEAN_SEEDS = range(1, 4)
 
@@ -89,6 +95,13 @@ def test_a_planted_bug_is_found(name: str) -> None:
         found = any(play(drawn(seed, busy_ns=BUSY))[0] for seed in range(1, QUICK[name] + 1))
     assert any(patch.calls.values()), "nothing that it replaces was called: it is no bug"
     assert found
+
+
+@pytest.mark.parametrize("name", BY_PLAN)
+def test_a_planted_bug_is_found_by_its_plan(name: str) -> None:
+    path = Path(__file__).parent / "regressions" / f"{BY_PLAN[name]}.json"
+    with planted(by_name(name)):
+        assert play(from_json(path.read_bytes()))[0] == "I11"
 
 
 @pytest.mark.parametrize("invariant", ALONE)

@@ -232,6 +232,10 @@ class PaperVenue:
     # Questions.
     def _order(self, asked: OrderQuery, ts: int) -> VenueOrder | None:
         name = asked.client_order_id
+        if not name:
+            number = int(asked.venue_order_id)
+            held = self.core.order(ACCOUNT, asked.instrument, order_id=number)
+            return None if held is None else _order(held)
         found = self.core.order(ACCOUNT, asked.instrument, client_id=name)
         return self._ended.get(name) if found is None else _order(found)
 

@@ -130,11 +130,16 @@ class AmendRequest(Request, frozen=True, kw_only=True, gc=False):
 
 
 class OrderQuery(Request, frozen=True, kw_only=True, gc=False):
-    """Where is this order? Answered by a VenueOrder, or by none: the venue does not know it."""
+    """Where is this order? Answered by a VenueOrder, or by none: the venue does not know it.
+
+    It is named by ``client_order_id``, or by ``venue_order_id`` where that is empty: then the
+    answer has the name that the venue knows it by, which may be nobody's.
+    """
 
     client_order_id: str
     instrument: str
     is_conditional: bool = False
+    venue_order_id: str = ""
 
 
 class OpenOrdersQuery(Request, frozen=True, kw_only=True, gc=False):

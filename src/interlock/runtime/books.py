@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED, forced_cause
+from interlock.kernel.restore import STRATEGIES_STARTED, TIMER_FIRED
 from interlock.model.instrument import Instrument
 from interlock.model.order import Change
 from interlock.model.rows import (
@@ -85,8 +85,9 @@ class Books(msgspec.Struct):
     stops: dict[str, int] = {}
     # What orders of others executed, by instrument and the venue's order id; the newest ones.
     outside: dict[str, int] = {}
-    # What the venue calls orders by which it closed a position, by instrument and its order id.
-    forced: dict[str, str] = {}
+    # What orders of others are called, those by which the venue closed a position among them, by
+    # instrument and the venue's order id; the newest ones.
+    strangers: dict[str, str] = {}
     ts_clean: int = 0
     # The rules that hold, by instrument: what was decided is decided again by its own.
     rules: dict[str, Instrument] = {}
@@ -122,19 +123,19 @@ class Books(msgspec.Struct):
         found = self.names.get(instrument, {}).get(venue_order_id, "")
         return found or self.archive.named(instrument, venue_order_id)
 
-    def name_forced(self, instrument: str, venue_order_id: str, client_order_id: str) -> None:
-        """Remember an order by which the venue closes a position; the newest ones are kept.
+    def name_stranger(self, instrument: str, venue_order_id: str, client_order_id: str) -> None:
+        """Remember the name of an order that nobody here sent; the newest ones are kept.
 
         A list of executions has no names: what only it tells of goes by the order's number.
         """
-        if venue_order_id and forced_cause(client_order_id):
-            self.forced[f"{instrument} {venue_order_id}"] = client_order_id
-            if len(self.forced) > OUTSIDE_KEPT:
-                del self.forced[next(iter(self.forced))]
+        if venue_order_id and client_order_id:
+            self.strangers[f"{instrument} {venue_order_id}"] = client_order_id
+            if len(self.strangers) > OUTSIDE_KEPT:
+                del self.strangers[next(iter(self.strangers))]
 
-    def forced_name(self, instrument: str, venue_order_id: str) -> str:
-        """The name of an order by which the venue closed a position, or an empty text."""
-        return self.forced.get(f"{instrument} {venue_order_id}", "")
+    def stranger_name(self, instrument: str, venue_order_id: str) -> str:
+        """The name of an order that nobody here sent, or an empty text."""
+        return self.strangers.get(f"{instrument} {venue_order_id}", "")
 
     def track(self, client_order_id: str) -> Track | None:
         """The attempts of an order; a copy when it is packed: only rows change what is known."""
@@ -282,7 +283,7 @@ def _fill(books: Books, row: FillRow) -> None:
 def _before(books: Books, row: FillRow) -> None:
     """An execution that no order of ours explains, or of an adopted one from before that."""
     fill = row.fill
-    books.name_forced(fill.instrument, fill.venue_order_id, fill.client_order_id)
+    books.name_stranger(fill.instrument, fill.venue_order_id, fill.client_order_id)
     if fill.venue_order_id:
         key = f"{fill.instrument} {fill.venue_order_id}"
         books.outside[key] = books.outside.pop(key, 0) + fill.quantity
@@ -328,7 +329,7 @@ def _event(books: Books, row: EventRow) -> None:
     elif row.name == FOREIGN:
         instrument = row.fields.get("instrument", "")
         books.foreign[row.subject] = instrument
-        books.name_forced(instrument, row.fields.get("venue_order_id", ""), row.subject)
+        books.name_stranger(instrument, row.fields.get("venue_order_id", ""), row.subject)
         if len(books.foreign) > FOREIGN_KEPT:
             del books.foreign[next(iter(books.foreign))]
     elif row.name == TIMER_FIRED:

@@ -23,6 +23,7 @@ from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import Evidence
 from interlock.runtime.gate import Gate
 from interlock.runtime.ids import parse
+from interlock.runtime.naming import Naming, Number, number_of
 from interlock.runtime.tracks import Track
 
 BPS = 10_000
@@ -66,6 +67,7 @@ class Fills:
         # Asks about a stop that may have triggered; an execution names the order it became.
         self.suspected: Callable[[str, str], None] = _nobody
         self.ts_nameless: dict[int, int] = {}
+        self.naming = Naming(asks, self._named)
         self.repeated = 0
 
     def take(self, fill: VenueFill, source: str) -> bool:
@@ -86,24 +88,42 @@ class Fills:
             # It happened before this account was opened in our books: part of the opening. What
             # the first look did not show yet is asked for once it has been.
             return False
-        if not fill.client_order_id:
-            forced = self.desk.books.forced_name(fill.instrument, fill.venue_order_id)
-            fill = msgspec.structs.replace(fill, client_order_id=forced) if forced else fill
+        fill = self.naming.named(fill)
         name = self._order_of(fill)
         order = self.desk.order(name) if name else None
         if order is not None:
             self._apply(order, fill, source)
-        elif not name and len(self.nameless) < NAMELESS_MAX and self._may_be_ours(fill):
-            self.nameless[fill.trade_id] = fill
-            self.ts_nameless.setdefault(fill.trade_id, self.desk.ts)
-            self._suspect(fill)
-            self.fetch(fill.instrument, fill.ts_venue, delay=self.desk.settings.fill_grace_ns)
+        elif not name and self._waits(fill):
             return False
         else:
             self._external(fill, name, source)
         self.nameless.pop(fill.trade_id, None)
         self.ts_nameless.pop(fill.trade_id, None)
+        self.naming.drop(fill)
         return True
+
+    def _waits(self, fill: VenueFill) -> bool:
+        """Whether it is still to be known whose an execution is; then that is asked for."""
+        may_be_ours, can_be_told = self._may_be_ours(fill), self.naming.can_tell(fill)
+        is_full = fill.trade_id not in self.nameless and len(self.nameless) >= NAMELESS_MAX
+        if is_full or not (may_be_ours or can_be_told):
+            return False
+        self.nameless[fill.trade_id] = fill
+        self.ts_nameless.setdefault(fill.trade_id, self.desk.ts)
+        grace = self.desk.settings.fill_grace_ns
+        if may_be_ours:
+            self._suspect(fill)
+            self.fetch(fill.instrument, fill.ts_venue, delay=grace)
+        if can_be_told:
+            # An order of ours is most often named by its own answer, or query, before that.
+            self.naming.want(fill, delay=grace if may_be_ours else 0)
+        return True
+
+    def _named(self, number: Number) -> None:
+        """The venue was asked what an order is called: its executions are taken once more."""
+        for fill in list(self.nameless.values()):
+            if number_of(fill) == number:
+                self.take(fill, "query")
 
     def _may_be_ours(self, fill: VenueFill) -> bool:
         """Whether it may belong to an order of ours whose id at the venue is not known yet.
@@ -161,20 +181,11 @@ class Fills:
             is_late=not order.is_open,
         )
         desk.apply(row)
-        self._tell(order, fill, reference)
+        _tell(desk, order, fill, reference)
         self.evidence.settle(name, source)
         claim = self.evidence.claims.get(name)
         if claim is None or claim.filled <= order.filled:
             self._found_missing(fill.instrument)
-
-    def _tell(self, order: Order, fill: VenueFill, reference: int) -> None:
-        name = "ORDER_FILLED" if order.leaves <= 0 else "ORDER_PARTIAL"
-        subject = order.client_order_id
-        self.desk.tell(name, subject, trade_id=fill.trade_id, quantity=fill.quantity)
-        if reference and not order.spec.reduce_only:
-            worse = (fill.price - reference) * order.spec.side
-            bps = round(worse * BPS / reference, 2)
-            self.desk.tell("ENTRY_SLIPPAGE", subject, slippage_bps=bps)
 
     def _external(self, fill: VenueFill, name: str, source: str) -> None:
         desk = self.desk
@@ -238,6 +249,7 @@ class Fills:
     def due(self) -> None:
         """Send the questions whose time has come; look for orders that lack executions."""
         ts = self.desk.ts
+        self.naming.due()
         for _, track in self.evidence.lacking():
             if track.spec.instrument not in self.fetches:
                 grace = self.desk.settings.fill_grace_ns
@@ -274,8 +286,9 @@ class Fills:
             self._again(want)
             return
         fills = [fill for fill in answer.content if isinstance(fill, VenueFill)]
-        news = [fill for fill in fills if self.take(fill, "query")]
-        self._judge_stream(news)
+        held = set(self.nameless)
+        known = [f for f in fills if self.take(f, "query") or f.trade_id in self.nameless]
+        _judge_stream(self, [fill for fill in known if fill.trade_id not in held])
         for fill in list(self.nameless.values()):
             self.take(fill, "stream")
         if len(fills) >= self.desk.settings.fills_page and fills[-1].ts_venue > request.ts_from:
@@ -306,23 +319,11 @@ class Fills:
         ):
             del self.gate.missing_fills[instrument]
 
-    def _judge_stream(self, news: list[VenueFill]) -> None:
-        """What a query told first, long after it happened, the stream has lost."""
-        limit = self.desk.settings.query_lag_ns
-        user = self.gate.freshness.user
-        late = [f for f in news if user.ts_agreed < f.ts_venue < self.desk.ts - limit]
-        if not late or not user.is_up or user.is_stale or self.gate.is_recovering:
-            return
-        self.gate.freshness.user_lacks(f"trade {late[0].trade_id} came by query only")
-        # While nothing new may leave the stream has nothing to tell: a comparison lifts it.
-        for look in self.looks:
-            look(LACKS)
-
     @property
     def wake_ts(self) -> int:
         """When the next question is due, 0 when none is."""
         times = [want.ts_next for want in self.fetches.values() if not want.asked]
-        return min(times, default=0)
+        return min(filter(None, (*times, self.naming.wake_ts)), default=0)
 
 
 def is_behind(fills: Fills) -> bool:
@@ -331,6 +332,29 @@ def is_behind(fills: Fills) -> bool:
     Both are in memory only.
     """
     return bool(fills.nameless) or any(want.wait for want in fills.fetches.values())
+
+
+def _tell(desk: Desk, order: Order, fill: VenueFill, reference: int) -> None:
+    name = "ORDER_FILLED" if order.leaves <= 0 else "ORDER_PARTIAL"
+    subject = order.client_order_id
+    desk.tell(name, subject, trade_id=fill.trade_id, quantity=fill.quantity)
+    if reference and not order.spec.reduce_only:
+        worse = (fill.price - reference) * order.spec.side
+        bps = round(worse * BPS / reference, 2)
+        desk.tell("ENTRY_SLIPPAGE", subject, slippage_bps=bps)
+
+
+def _judge_stream(fills: Fills, news: list[VenueFill]) -> None:
+    """What a query told first, long after it happened, the stream has lost."""
+    desk, gate = fills.desk, fills.gate
+    limit, user = desk.ts - desk.settings.query_lag_ns, gate.freshness.user
+    late = [fill for fill in news if user.ts_agreed < fill.ts_venue < limit]
+    if not late or not user.is_up or user.is_stale or gate.is_recovering:
+        return
+    gate.freshness.user_lacks(f"trade {late[0].trade_id} came by query only")
+    # While nothing new may leave the stream has nothing to tell: a comparison lifts it.
+    for look in fills.looks:
+        look(LACKS)
 
 
 def _nobody(client_order_id: str, why: str) -> None:

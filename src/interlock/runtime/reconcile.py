@@ -297,7 +297,7 @@ class Reconciler:
             self.opening.wallets = shown
             self._open_account(current, "balances", asked)
             return
-        is_quiet = not self.suspects and not self.gate.missing_fills
+        is_quiet = not (self.suspects or self.gate.missing_fills or self.fills.nameless)
         current.differences += self.cash.compare(shown, asked, is_quiet=is_quiet)
 
     def _open_account(self, current: Round, part: str, asked: int) -> None:

@@ -164,6 +164,7 @@ class Startup:
             and not self._waits
             and not self.dispatch.gate.missing_fills
             and not self.resolver.fills.fetches
+            and not self.resolver.fills.naming.wanted
         )
 
     def timers(self) -> None:

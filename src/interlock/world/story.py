@@ -157,7 +157,7 @@ class Story:
         if isinstance(request, FillsQuery):
             return f"executions of {request.instrument}"
         if isinstance(request, OrderQuery):
-            return f"order {request.client_order_id}"
+            return f"order {request.client_order_id or request.venue_order_id}"
         return _QUESTIONS.get(type(request), "")
 
     def _request(self, who: str, request: Any) -> str:

@@ -14,6 +14,7 @@ from interlock.runtime.books import Books
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
 from interlock.runtime.fills import Fills
+from interlock.runtime.naming import Naming, Number
 from interlock.wire.binance.reading import Links
 from tests.simulation.mutants.planting import Patch, mutant
 
@@ -160,3 +161,16 @@ def deleveraging_is_by_hand(patch: Patch) -> None:
 
     before = patch.set(restore, "cause_of", cause)
     patch.set(fills_module, "cause_of", cause)
+
+
+@mutant("R10", "an execution that only a list tells of is one by hand: nobody asks for its name")
+def nobody_asks_for_names(patch: Patch) -> None:
+    patch.set(Naming, "can_tell", lambda self, fill: False)
+
+
+@mutant("R10", "the name that the venue gives an order by its number is not listened to")
+def name_is_not_listened_to(patch: Patch) -> None:
+    def settle(self: Naming, number: Number, name: str) -> None:
+        before(self, number, "")
+
+    before = patch.set(Naming, "_settle", settle)

@@ -192,6 +192,15 @@ def test_cancel_amend_and_the_questions_about_an_order() -> None:
         assert (await desk.cancel("a")).verdict is Verdict.ACCEPTED
         found = (await desk.ask(OrderQuery, client_order_id="a", instrument=BTC.id)).content
         assert isinstance(found, VenueOrder) and found.status is OrderStatus.CANCELED
+        number = found.venue_order_id
+        same = await desk.ask(
+            OrderQuery, client_order_id="", instrument=BTC.id, venue_order_id=number
+        )
+        assert isinstance(same.content, VenueOrder) and same.content.client_order_id == "a"
+        other = await desk.ask(
+            OrderQuery, client_order_id="", instrument=BTC.id, venue_order_id="999"
+        )
+        assert other.verdict is Verdict.ACCEPTED and other.content is None
         nothing = await desk.ask(OrderQuery, client_order_id="never", instrument=BTC.id)
         assert nothing.verdict is Verdict.ACCEPTED and nothing.content is None
         assert (await desk.ask(TimeQuery)).content == desk.clock.ts

@@ -157,6 +157,17 @@ ALGO = {
 }
 
 
+@pytest.mark.parametrize("name", ["a1", "autoclose-22", "web_1", ""])
+def test_an_order_is_found_by_its_number_alone(name: str) -> None:
+    ask = OrderQuery(request_id=1, client_order_id="", instrument=BTC, venue_order_id="22")
+    got = answer(ask, (200, order_body(clientOrderId=name)))
+    assert isinstance(got.content, VenueOrder) and got.content.client_order_id == name
+    other = answer(ask, (200, order_body(clientOrderId=name, orderId=23)))
+    assert other.verdict is Verdict.UNKNOWN
+    none = answer(ask, (400, {"code": -2013, "msg": "Order does not exist."}))
+    assert (none.verdict, none.content) == (Verdict.ACCEPTED, None)
+
+
 def test_a_triggered_conditional_order_is_followed_to_its_child() -> None:
     judge = Judge(DIALECT)
     ask = OrderQuery(request_id=1, client_order_id="a1", instrument=BTC, is_conditional=True)

@@ -151,8 +151,10 @@ class Asking:
         return judged, None
 
     async def _query(self, request: OrderQuery, trace: Trace) -> tuple[Judged, Any]:
+        if not request.client_order_id and not self._api.has.get("fetchOrder"):
+            return Judged(Verdict.REJECTED, "NotSupported", "it tells of no single order"), None
         market = self.markets.by_id(request.instrument)
-        number, params = self._named(request.client_order_id, "")
+        number, params = self._named(request.client_order_id, request.venue_order_id)
         params |= {"trigger": True} if request.is_conditional else {}
         found = await self._api.fetch_order(number, market.symbol, params)
         judged, content = self._judged(found, trace, market, request.client_order_id)

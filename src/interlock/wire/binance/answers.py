@@ -189,7 +189,7 @@ class Judge:
         _check_id(request, found.client_order_id)
         self._check_instrument(request, found)
         if read.actual_order_id and isinstance(request, OrderQuery):
-            return requests.child_query(read.symbol, read.actual_order_id), 0
+            return requests.numbered_query(read.symbol, read.actual_order_id), 0
         return found, found.ts_venue
 
     def _order(self, request: Any, body: bytes) -> tuple[VenueOrder, int]:
@@ -197,6 +197,8 @@ class Judge:
         found = reading.order(read, self._dialect.listing, self.links)
         if request.client_order_id:
             _check_id(request, found.client_order_id)
+        elif found.venue_order_id != request.venue_order_id:
+            raise WireFault(f"order {found.venue_order_id} answers {request.venue_order_id}")
         self._check_instrument(request, found)
         if isinstance(request, CancelRequest) and found.status is not OrderStatus.CANCELED:
             raise WireFault(f"the cancel was answered by an order that is {found.status}")

@@ -133,8 +133,8 @@ def signed(
     return finish(draft, parameters, signature=signature, key=key)
 
 
-def child_query(symbol: str, order_id: str) -> Draft:
-    """Where is the order that a trigger made?"""
+def numbered_query(symbol: str, order_id: str) -> Draft:
+    """Where is the order of this number: one that a trigger made, or one of unknown name?"""
     return Draft(
         method="GET", path="/fapi/v1/order", parameters=(("symbol", symbol), ("orderId", order_id))
     )
@@ -255,6 +255,8 @@ def _amend(request: AmendRequest, dialect: Dialect) -> Draft:
 
 def _order_query(request: OrderQuery, dialect: Dialect) -> Draft:
     symbol = ("symbol", symbol_of(request.instrument))
+    if not request.client_order_id:
+        return numbered_query(symbol_of(request.instrument), request.venue_order_id)
     if request.is_conditional and dialect.conditional_path:
         named = ("clientAlgoId", request.client_order_id)
         return Draft(method="GET", path="/fapi/v1/algoOrder", parameters=(symbol, named))

@@ -286,11 +286,14 @@ def _check_same(order: VenueOrder | None, request: OrderQuery) -> None:
     """Refuse an answer about another order."""
     if order is None:
         return
-    is_same = cloid_of(order.client_order_id) == cloid_of(request.client_order_id)
+    is_same = order.venue_order_id == request.venue_order_id
+    if request.client_order_id:
+        is_same = cloid_of(order.client_order_id) == cloid_of(request.client_order_id)
     if order.instrument != request.instrument or not is_same:
+        wanted = request.client_order_id or request.venue_order_id
         raise WireFault(
-            f"order {order.client_order_id!r} of {order.instrument} answers "
-            f"{request.client_order_id!r} of {request.instrument}"
+            f"order {order.client_order_id!r} ({order.venue_order_id}) of {order.instrument} "
+            f"answers {wanted!r} of {request.instrument}"
         )
 
 

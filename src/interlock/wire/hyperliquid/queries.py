@@ -31,11 +31,7 @@ def query_of(request: Request, universe: Universe, identity: Identity) -> dict[s
     user = identity.trader
     match request:
         case OrderQuery():
-            return {
-                "type": "orderStatus",
-                "user": user,
-                "oid": cloid_of(request.client_order_id),
-            }
+            return {"type": "orderStatus", "user": user, "oid": _named(request)}
         case OpenOrdersQuery():
             return {"type": "frontendOpenOrders", "user": user}
         case FillsQuery():
@@ -54,6 +50,15 @@ def query_of(request: Request, universe: Universe, identity: Identity) -> dict[s
             return {"type": "exchangeStatus"}
         case _:
             raise Unsupported(f"{type(request).__name__} is no question of this venue")
+
+
+def _named(request: OrderQuery) -> str | int:
+    """How an order is asked for: by our id, else by the venue's number."""
+    if request.client_order_id:
+        return cloid_of(request.client_order_id)
+    if not request.venue_order_id.isdecimal():
+        raise Unsupported(f"order number {request.venue_order_id!r} is none of this venue")
+    return int(request.venue_order_id)
 
 
 def ask(question: object) -> HttpRequest:

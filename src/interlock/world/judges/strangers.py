@@ -6,9 +6,11 @@ from typing import Any
 
 from interlock.kernel.external import EXTERNAL
 from interlock.model.rows import AnyRow, EventRow, FillRow
-from interlock.model.venue import VenueFill
+from interlock.model.venue import Answer, OrderQuery, VenueFill, VenueOrder
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.engine import Engine
+from interlock.runtime.settings import SECOND
+from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import OrderEvent
 from interlock.world.exchange import ACCOUNT
 from interlock.world.judging import Judge
@@ -19,12 +21,17 @@ from interlock.world.scene import Scene
 # What the venue calls an execution that it forced; whatever else nobody here ordered is a hand's.
 FORCED = ("liquidation", "adl")
 _NAMES = ("autoclose-", "adl_autoclose-")
+# An order's symbol and its number at the venue.
+_Number = tuple[str, str]
+# An answer that comes sooner is waited for, whatever the engine's clock does meanwhile.
+_IN_TIME_NS = 1 * SECOND
 
 
 class Strangers(Judge):
     """Causes as the venue had them, and every strategy's position at the end."""
 
     invariants = ("I11",)
+    hears = (Answer,)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -32,11 +39,32 @@ class Strangers(Judge):
         # Symbols of which the bucket may hold something: a forced close is shared with it.
         self._bucket: dict[str, None] = {}
         # Orders of the venue's own making that the rows have named, by symbol and number.
-        self._forced: dict[tuple[str, str], None] = {}
+        self._forced: dict[_Number, None] = {}
         # Stops of ours by the orders that their triggers made, by symbol and number.
-        self._children: dict[tuple[str, str], str] = {}
+        self._children: dict[_Number, str] = {}
         # The newest execution without an order, by symbol: the row about its cause comes next.
         self._newest: dict[str, VenueFill] = {}
+        # What the present life of each process asked by the venue's number: which orders, by the
+        # question, and when; and those of which it had the answer.
+        self._asked: dict[str, dict[int, tuple[_Number, int]]] = {}
+        self._answered: dict[str, dict[_Number, None]] = {}
+
+    def started(self, process: Process) -> None:
+        """What an earlier life was told by a question is forgotten."""
+        self._asked[process.name] = {}
+        self._answered[process.name] = {}
+
+    def took(self, process: Process, event: Any, outputs: Outputs) -> None:
+        """What is asked about orders without a name, and the answers that are heard in time."""
+        ts = self.scene.timeline.ts
+        asked = self._asked.setdefault(process.name, {})
+        for request in outputs.requests:
+            if isinstance(request, OrderQuery) and not request.client_order_id:
+                asked[request.request_id] = (request.instrument, request.venue_order_id), ts
+        if isinstance(event, Answer) and isinstance(event.content, VenueOrder):
+            number, since = asked.get(event.request_id, (("", ""), 0))
+            if number[1] and ts < since + _IN_TIME_NS:
+                self._answered.setdefault(process.name, {})[number] = None
 
     def saw(self, event: Any) -> None:
         """The venue executes something and knows why, and makes orders of stops."""
@@ -63,10 +91,7 @@ class Strangers(Judge):
             fill = self._newest[row.subject]
             trade = (fill.instrument, fill.trade_id)
             told, true = row.fields["cause"], self._causes[trade]
-            # A list of executions has no names: what only it told of is nobody's in particular,
-            # unless another execution of its order, or the order itself, was told with one.
-            is_named = fill.client_order_id or (trade[0], fill.venue_order_id) in self._forced
-            if is_named and told in (*FORCED, "manual"):
+            if told in (*FORCED, "manual") and self._can_be_known(process, fill):
                 text = f"trade {trade[1]} of {trade[0]} is booked as {told}, it was {true}"
                 self.demand("I11", told == true, text)
         elif isinstance(row, EventRow) and row.name == FOREIGN:
@@ -76,6 +101,17 @@ class Strangers(Judge):
             stop = self._children.get(order, "")
             text = f"{row.subject}, which {stop} has become, is taken for somebody else's order"
             self.demand("I11", not stop, text)
+
+    def _can_be_known(self, process: Process, fill: VenueFill) -> bool:
+        """Whether it can be known why the venue executed something.
+
+        A list of executions has no names. Another execution of its order, or the order itself,
+        may have been told with one; if not, the venue can be asked, and that may fail.
+        """
+        number = (fill.instrument, fill.venue_order_id)
+        asked = [order for order, _ in self._asked.get(process.name, {}).values()]
+        is_unanswered = number in asked and number not in self._answered.get(process.name, {})
+        return bool(fill.client_order_id) or number in self._forced or not is_unanswered
 
     def quiet(self) -> None:
         """What each strategy holds, by the rows and in the core."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from interlock.model.order import OrderType, TimeInForce
@@ -137,6 +138,18 @@ def test_an_order_is_asked_for_by_cloid_of_the_vault_it_trades_for() -> None:
     request = OrderQuery(request_id=1, client_order_id=ORDER_ID, instrument=BTC)
     question = query_of(request, universe(), Identity(address="0x1", vault="0x2"))
     assert ask(question).body == (f'{{"type":"orderStatus","user":"0x2","oid":"{CLOID}"}}'.encode())
+
+
+def test_an_order_without_an_id_of_ours_is_asked_for_by_its_number() -> None:
+    request = OrderQuery(request_id=1, client_order_id="", instrument=BTC, venue_order_id="91")
+    question = query_of(request, universe(), Identity(address="0x1"))
+    assert question == {"type": "orderStatus", "user": "0x1", "oid": 91}
+    with pytest.raises(Unsupported):
+        query_of(
+            msgspec.structs.replace(request, venue_order_id="x"),
+            universe(),
+            Identity(address="0x1"),
+        )
 
 
 def test_the_deadline_of_a_request_is_its_expiry() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from interlock.model.order import OrderStatus, TimeInForce
@@ -215,6 +216,18 @@ def test_an_order_is_found_or_not_known() -> None:
     assert (answer.verdict, answer.content) == (Verdict.ACCEPTED, None)
     for wrong in ({"status": "other"}, {"status": "order"}, {"status": "err", "response": "x"}):
         assert verdict(request, answered(wrong))[0] is Verdict.UNKNOWN
+
+
+def test_an_order_is_found_by_its_number_alone() -> None:
+    found = {"order": ROW, "status": "filled", "statusTimestamp": 5}
+    response = answered({"status": "order", "order": found})
+    request = OrderQuery(
+        request_id=7, client_order_id="", instrument=BTC, venue_order_id=str(ROW["oid"])
+    )
+    order = classify(request, response, reader=reader(ORDER_ID), ts=5).content
+    assert isinstance(order, VenueOrder) and order.client_order_id == ORDER_ID
+    other = msgspec.structs.replace(request, venue_order_id="1")
+    assert verdict(other, response)[0] is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
