@@ -41,7 +41,12 @@ def test_a_line_is_read_as_it_was_written(tmp_path: Path) -> None:
     for line in lines:
         append(path, line)
     assert read(path) == lines
-    assert "| 11 to 20 | 30 | 9 of 10 | 5 | 0 | 4,500 |" in table(lines)
+    lines += [
+        line_of(_summary(n, 10), commit=commit, date="") for n, commit in ((31, "abc"), (1, "d"))
+    ]
+    told = table(lines).splitlines()[2:]
+    assert "| abc | 1 to 20, 31 to 40 | 30 | 28 of 30 | 15 | 0 | 4,500 |" in told[0]
+    assert "| d | 1 to 10 | 30 | 10 of 10 | 5 | 0 | 4,500 |" in told[1]
 
 
 def test_the_log_adds_up_what_mattered_and_names_the_rarest() -> None:

@@ -80,20 +80,36 @@ def read(path: Path) -> list[Line]:
 
 
 def table(lines: Iterable[Line]) -> str:
-    """The log as a table of Markdown."""
+    """The log as a table of Markdown: a row for each commit and length, in the order of the log."""
     rows = [
-        "| date | commit | seeds | minutes | clean | hours | faults | hours / core hour | found |",
+        "| until | commit | seeds | minutes | clean | hours | faults | hours / core hour | found |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
+    played: dict[tuple[str, int], list[Line]] = {}
     for line in lines:
-        speed = line.hours * 3_600 / line.cpu_s if line.cpu_s else 0
-        found = ", ".join(f"{name} {count}" for name, count in sorted(line.violated.items()))
+        played.setdefault((line.commit, line.minutes), []).append(line)
+    for (commit, minutes), some in played.items():
+        hours, cpu_s = sum(line.hours for line in some), sum(line.cpu_s for line in some)
+        speed = hours * 3_600 / cpu_s if cpu_s else 0
+        violated = sum((Counter(line.violated) for line in some), Counter())
+        found = ", ".join(f"{name} {count}" for name, count in sorted(violated.items()))
+        clean, seeds = sum(line.clean for line in some), sum(line.seeds for line in some)
         rows.append(
-            f"| {line.date} | {line.commit} | {line.first} to {line.first + line.seeds - 1} "
-            f"| {line.minutes} | {line.clean:,} of {line.seeds:,} | {line.hours:,.0f} "
-            f"| {line.faults:,} | {speed:,.0f} | {found} |"
+            f"| {some[-1].date} | {commit} | {_ranges(some)} | {minutes} "
+            f"| {clean:,} of {seeds:,} | {hours:,.0f} "
+            f"| {sum(line.faults for line in some):,} | {speed:,.0f} | {found} |"
         )
     return "\n".join(rows)
+
+
+def _ranges(lines: Iterable[Line]) -> str:
+    """The seeds of some sweeps, those that follow one another put together."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted((line.first, line.first + line.seeds - 1) for line in lines):
+        if found and found[-1][1] == first - 1:
+            first = found.pop()[0]
+        found.append((first, last))
+    return ", ".join(f"{first} to {last}" for first, last in found)
 
 
 def rarest(lines: Iterable[Line], shown: int = 5) -> tuple[int, list[tuple[str, int]]]:
