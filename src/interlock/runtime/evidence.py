@@ -130,9 +130,14 @@ class Evidence:
             else:
                 self._not_carried_out(track, amend, asked, source)
         elif order.status in (_S.SUBMITTED, _S.UNKNOWN) or not track.is_seen:
+            # A venue may cut what reduces to the position that is left when it takes an order on.
+            is_new = order.status is _S.SUBMITTED or not track.is_seen
+            is_cut = is_new and 0 < seen.quantity < track.spec.quantity
             event = OrderAccepted(ts, name)
             self.desk.report(event, evidence=source, venue_order_id=seen.venue_order_id)
             self.gate.flow.settled(name, track.spec.instrument)
+            if is_cut:
+                self._changed_by_others(track, seen, source)
         elif seen.ts_venue > claim.ts_venue and not _same(track.spec, seen):
             self._changed_by_others(track, seen, source)
         if seen.status is _S.TRIGGERED and order.status is not _S.TRIGGERED:

@@ -411,3 +411,15 @@ def test_a_user_stream_that_lost_an_execution_is_believed_again_after_a_comparis
         core.later(500 * MS)
         core.answer_all(positions=held, balances=wallet)
     assert core.ts - ts <= 3 * SECOND
+
+
+def test_an_exit_that_the_venue_cuts_when_it_takes_it_on_is_as_large_here() -> None:
+    core = Core()
+    spec = OrderSpec(BTC.id, -1, 3_000, OrderType.LIMIT, 101_00, reduce_only=True)
+    leave(core, "il-1-toy-1-0000", spec)
+    kept = {"side": -1, "price": 101_00, "reduce_only": True, "ts_venue": core.ts}
+    shown = order_of("il-1-toy-1-0000", quantity=1_000, **kept)
+    core.hear(OrderSeen(ts_event=core.ts, order=shown))
+    order = core.engine.desk.state.open["il-1-toy-1-0000"]
+    assert (order.status, order.spec.quantity) == (OrderStatus.ACCEPTED, 1_000)
+    assert core.names().count("ORDER_CHANGED_BY_OTHERS") == 1
