@@ -98,7 +98,7 @@ def test_a_database_that_syncs_nothing_is_found_to_be_damaged() -> None:
         for at, one in enumerate(weak.operations)
         if one.path == LEDGER and one.kind is Kind.WRITE
     ]
-    tally = sweep_points(weak, copies[-4:-1])
+    tally = sweep_points(weak, copies[-16:-13])
     assert tally.lost > 0
     assert tally.corrupt + tally.refused > 0
 

@@ -120,7 +120,9 @@ def blind(invariant: str) -> list[Makes]:
 def _blinded(judge: type[Judge], invariant: str) -> Makes:
     if invariant not in judge.invariants:
         return judge
-    names = [name for name in vars(Judge) if not name.startswith("_") and name != "invariants"]
+    names = [
+        name for name in vars(Judge) if not name.startswith("_") and callable(vars(Judge)[name])
+    ]
     own = {name: getattr(judge, name) for name in names if hasattr(judge, name)}
     hooks = {n: _passing(f, invariant) for n, f in own.items() if f is not getattr(Judge, n)}
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from interlock.kernel.external import EXTERNAL
-from interlock.kernel.state import InstrumentSlot, Order, State
+from interlock.kernel.state import InstrumentSlot, Order, State, StrategySlot
 from interlock.model.events import (
     CancelRejected,
     CashMoved,
@@ -207,6 +207,7 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
     known = row.client_order_id in state.open or row.client_order_id in state.closed
     if owner is None or slot is None or known:
         return False
+    _give_way(owner, ref)
     order = Order(row.client_order_id, owner, ref, row.spec)
     order.status = OrderStatus.SUBMITTED
     order.ts_submitted = row.ts_event
@@ -217,6 +218,18 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
         _count(slot, row.spec.side, row.spec.quantity)
     owner.strategy._next_ref = max(owner.strategy._next_ref, ref + 1)
     return True
+
+
+def _give_way(owner: StrategySlot, ref: int) -> None:
+    """What the replay decided under a number that the ledger has for another order waits no more.
+
+    A target would be taken up when the order before it is over, and would leave under that number.
+    """
+    for instrument, want in list(owner.wants.items()):
+        if want.ref == ref:
+            del owner.wants[instrument]
+    for waiting in owner.children.values():
+        waiting[:] = [child for child in waiting if child.ref != ref]
 
 
 def _as_sent(slot: InstrumentSlot, order: Order, sent: OrderSpec) -> None:

@@ -11,7 +11,7 @@ from interlock.kernel import snapshot
 from interlock.kernel.engine import step
 from interlock.kernel.restore import adopt_intent, cause_of, event_of, fee_of
 from interlock.kernel.snapshot import SnapshotError
-from interlock.kernel.state import State
+from interlock.kernel.state import Order, State
 from interlock.model.events import ExternalTraded, OrderTriggered, OrderUpdated, Started
 from interlock.model.limits import Limits
 from interlock.model.market import Bar, Book, Quote, Trade
@@ -26,7 +26,7 @@ from interlock.model.rows import (
     TransitionRow,
 )
 from interlock.model.venue import VenueFill
-from interlock.strategy.intents import Place
+from interlock.strategy.intents import Place, Target
 from tests.desk import BTC, Desk, Told, buy
 from tests.scenario import EQUITY, PERPETUAL, SPOT
 
@@ -168,6 +168,21 @@ def test_an_entry_that_the_ledger_says_was_an_exit_is_counted_no_more() -> None:
     assert not adopt_intent(desk.state, _intent(sent, effect.client_order_id), 2)
     assert desk.order(effect.client_order_id).spec == sent
     assert desk.state.instruments[BTC].open_sell == 0
+
+
+def test_what_a_replay_holds_under_a_number_of_the_ledger_waits_no_more() -> None:
+    """A close that waits for an order before it would leave under the id of another order."""
+    desk = Desk()
+    desk.wants(buy(1_000))
+    desk.wants(Target(2, BTC, quantity=0))
+    owner = desk.order().owner
+    owner.children[1] = [Order("A-3", owner, 3, OrderSpec(BTC, -1, 1_000, reduce_only=True))]
+    assert list(owner.wants) == [BTC]
+    for ref in (2, 3):
+        spec = OrderSpec(BTC, 1, 300, OrderType.LIMIT, 9_000)
+        assert adopt_intent(desk.state, _intent(spec, f"A-{ref}"), ref)
+    assert not owner.wants
+    assert owner.children == {1: []}
 
 
 def test_an_intent_without_its_order_is_put_into_the_state() -> None:
