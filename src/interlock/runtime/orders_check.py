@@ -12,7 +12,7 @@ from interlock.runtime.evidence import Evidence
 from interlock.runtime.fills import Fills
 from interlock.runtime.gate import Fence
 from interlock.runtime.ids import OrderId, parse
-from interlock.runtime.resolver import OPEN_THERE, Resolver
+from interlock.runtime.resolver import OPEN_THERE, UNNAMED, Resolver
 from interlock.runtime.tracks import Track
 
 MISSING = "missing from the open orders"
@@ -173,7 +173,7 @@ class OrdersCheck:
         ]
         for track in suspects:
             if not track.ts_closed and track.client_order_id not in self.resolver.doubts:
-                self.resolver.watch(track.client_order_id, "an order without a name")
+                self.resolver.watch(track.client_order_id, UNNAMED)
         if not suspects:
             del self.unnamed[name]
         return bool(suspects)

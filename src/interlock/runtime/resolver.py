@@ -25,6 +25,8 @@ from interlock.runtime.tracks import Track
 DURATIONS_KEPT = 1024
 # Why an order is asked about that is over in our books.
 OPEN_THERE = "open at the venue"
+# An order of the venue that a stop of ours may have become.
+UNNAMED = "an order without a name"
 
 
 class Doubt(msgspec.Struct):
@@ -256,7 +258,11 @@ class Resolver:
             base = max(base, doubt.ts_start)
         # What was asked before the end of that wait does not count after it: nobody may have been
         # able to ask since.
-        return max(self.desk.proof_ts(base), _ts_named(self.fills, track))
+        named = _ts_named(self.fills, track)
+        if UNNAMED in doubt.why:
+            # What it has become rests there: its own query may be the last to know.
+            named = max(named, doubt.ts_start + self.desk.settings.nameless_ns)
+        return max(self.desk.proof_ts(base), named)
 
     def _is_settled(self, name: str, track: Track) -> bool:
         claim = self.evidence.claim(name)

@@ -92,6 +92,21 @@ def test_after_a_start_nobody_knows_what_became_of_a_stop_and_it_is_asked_about(
     assert core.engine.desk.state.open[NAME].status is OrderStatus.TRIGGERED
 
 
+def test_a_stop_is_not_proved_absent_beside_what_it_may_have_become() -> None:
+    """Its own query does not know it for a while; an order that it may be rests in the list."""
+    core = _core()
+    core.hear(OrderSeen(ts_event=core.ts, order=CHILD))
+    for _ in range(45):
+        core.later(SECOND)
+        core.answer_all(orders=(CHILD,))
+    assert core.engine.desk.state.open[NAME].is_open
+    for _ in range(60):
+        core.later(SECOND)
+        core.answer_all(orders=(CHILD,))
+    assert NAME not in core.engine.desk.state.open
+    assert core.names().count(FOREIGN) == 1
+
+
 @pytest.mark.parametrize("quantity", [4_000, 3_000], ids=["whole", "trimmed"])
 def test_after_a_start_what_a_stop_has_become_is_no_waiting_stop(quantity: int) -> None:
     before = _core()
