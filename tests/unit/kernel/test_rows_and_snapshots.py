@@ -120,6 +120,16 @@ def _intent(spec: OrderSpec, name: str = "A-1", strategy: str = "A") -> IntentRo
     )
 
 
+def _leaving(spec: OrderSpec) -> tuple[Desk, Any]:
+    """A desk that holds a thousand units, and the effect of one more instruction."""
+    desk = Desk()
+    desk.wants(buy(1_000))
+    desk.fill(1_000, 1)
+    desk.facts()
+    (effect,) = desk.wants(Place(2, spec))
+    return desk, effect
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_replayed_order_becomes_what_was_written_before_it_left(side: int) -> None:
     desk = Desk()
@@ -133,11 +143,7 @@ def test_a_replayed_order_becomes_what_was_written_before_it_left(side: int) -> 
 
 
 def test_what_left_without_the_venues_mark_for_an_exit_stays_an_exit() -> None:
-    desk = Desk()
-    desk.wants(buy(1_000))
-    desk.fill(1_000, 1)
-    desk.facts()
-    (effect,) = desk.wants(Place(2, OrderSpec(BTC, -1, 1_000, reduce_only=True)))
+    desk, effect = _leaving(OrderSpec(BTC, -1, 1_000, reduce_only=True))
     name = effect.client_order_id
     plain = OrderSpec(BTC, -1, 1_000)
     assert not adopt_intent(desk.state, _intent(plain, name), 2)
@@ -146,11 +152,7 @@ def test_what_left_without_the_venues_mark_for_an_exit_stays_an_exit() -> None:
 
 
 def test_another_decision_under_a_number_is_what_the_ledger_says_and_counts() -> None:
-    desk = Desk()
-    desk.wants(buy(1_000))
-    desk.fill(1_000, 1)
-    desk.facts()
-    (effect,) = desk.wants(Place(2, OrderSpec(BTC, -1, 1_000, reduce_only=True)))
+    desk, effect = _leaving(OrderSpec(BTC, -1, 1_000, reduce_only=True))
     sent = OrderSpec(BTC, -1, 400, OrderType.LIMIT, 11_000)
     assert not adopt_intent(desk.state, _intent(sent, effect.client_order_id), 2)
     assert desk.order(effect.client_order_id).spec == sent
@@ -158,11 +160,7 @@ def test_another_decision_under_a_number_is_what_the_ledger_says_and_counts() ->
 
 
 def test_an_entry_that_the_ledger_says_was_an_exit_is_counted_no_more() -> None:
-    desk = Desk()
-    desk.wants(buy(1_000))
-    desk.fill(1_000, 1)
-    desk.facts()
-    (effect,) = desk.wants(Place(2, OrderSpec(BTC, -1, 400, OrderType.LIMIT, 11_000)))
+    desk, effect = _leaving(OrderSpec(BTC, -1, 400, OrderType.LIMIT, 11_000))
     assert desk.state.instruments[BTC].open_sell == 400
     sent = OrderSpec(BTC, -1, 1_000, reduce_only=True)
     assert not adopt_intent(desk.state, _intent(sent, effect.client_order_id), 2)
