@@ -92,8 +92,8 @@ class Books(msgspec.Struct):
     # The rules that hold, by instrument: what was decided is decided again by its own.
     rules: dict[str, Instrument] = {}
     policy: PolicyRow | None = None
-    # The venue's switches for a silent engine that were ever armed, with the last time, ns.
-    armed: dict[str, int] = {}
+    # The venue's switches for a silent engine that were ever armed.
+    armed: dict[str, None] = {}
 
     def apply(self, row: AnyRow) -> None:
         """Take a row in; rows that say nothing about these books change nothing."""
@@ -182,7 +182,7 @@ def _intent(books: Books, row: IntentRow) -> None:
 def _request(books: Books, row: RequestRow) -> None:
     asked = row.request
     if isinstance(asked, DeadManRequest) and asked.delay_ms:
-        books.armed[asked.instrument] = row.ts_event
+        books.armed[asked.instrument] = None
     if not isinstance(asked, CancelRequest | AmendRequest):
         return
     track = books.tracks.get(asked.client_order_id)
