@@ -7,6 +7,8 @@ its executions are all in. States may come late, twice and in any order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from interlock.kernel.state import Order
@@ -29,6 +31,8 @@ from interlock.runtime.gate import Gate
 from interlock.runtime.tracks import Attempt, Track
 
 _S = OrderStatus
+# Why to compare with the venue: an exit was cut there, so that less is left than our books say.
+CUT = "cut"
 
 
 class Claim(msgspec.Struct):
@@ -50,6 +54,8 @@ class Evidence:
         self.desk = desk
         self.gate = gate
         self.claims: dict[str, Claim] = {}
+        # Who compares with the venue when a state says that our books are wrong.
+        self.looks: list[Callable[[str], None]] = []
         # Orders with claimed executions: looked at often, so that all claims need not be.
         self._short: dict[str, None] = {}
 
@@ -98,6 +104,8 @@ class Evidence:
         if claim.ended is not None and order.is_open:
             event = _ending(order, claim, self.desk.ts)
             self.desk.report(event, evidence=source, venue_order_id=claim.venue_order_id)
+            if claim.ended is _S.FILLED and order.spec.reduce_only:
+                self._cut()
 
     def lacking(self) -> list[tuple[str, Track]]:
         """Orders of which the venue counts more executions than we know."""
@@ -138,10 +146,15 @@ class Evidence:
             self.gate.flow.settled(name, track.spec.instrument)
             if is_cut:
                 self._changed_by_others(track, seen, source)
+                self._cut()
         elif seen.ts_venue > claim.ts_venue and not _same(track.spec, seen):
             self._changed_by_others(track, seen, source)
         if seen.status is _S.TRIGGERED and order.status is not _S.TRIGGERED:
             self.desk.report(OrderTriggered(ts, name), evidence=source)
+
+    def _cut(self) -> None:
+        for look in self.looks:
+            look(CUT)
 
     def _not_carried_out(self, track: Track, amend: Attempt, asked: int, source: str) -> None:
         """An amendment without a clear answer that a state does not show, asked for late enough."""

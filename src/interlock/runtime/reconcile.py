@@ -30,6 +30,7 @@ from interlock.model.venue import Payment as VenuePayment
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
+from interlock.runtime.evidence import CUT
 from interlock.runtime.fills import LACKS, Fills, is_behind
 from interlock.runtime.gate import Gate
 from interlock.runtime.opening import Opening, adjust
@@ -91,6 +92,7 @@ class Reconciler:
         self.orders = orders
         # What others do on the account may cost more than its executions say: a liquidation's fee.
         fills.looks.append(self.want)
+        orders.evidence.looks.append(self.want)
         self.cash = Cash(self.desk)
         self.opening = Opening(self.desk, self.cash)
         self.round: Round | None = None
@@ -115,7 +117,7 @@ class Reconciler:
         """
         self.wanted = scope
         apart = self._ts_begun + self.desk.settings.reconnects_apart_ns
-        self.ts_full = apart if scope in (RECONNECT, LACKS) and self._ts_begun else 0
+        self.ts_full = apart if scope in (RECONNECT, LACKS, CUT) and self._ts_begun else 0
 
     def due(self) -> None:
         """Begin a round when its time has come and none is under way."""

@@ -423,3 +423,25 @@ def test_an_exit_that_the_venue_cuts_when_it_takes_it_on_is_as_large_here() -> N
     order = core.engine.desk.state.open["il-1-toy-1-0000"]
     assert (order.status, order.spec.quantity) == (OrderStatus.ACCEPTED, 1_000)
     assert core.names().count("ORDER_CHANGED_BY_OTHERS") == 1
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["resting", "over"])
+def test_an_exit_that_the_venue_cuts_has_the_position_compared_at_once(is_over: bool) -> None:
+    """Less is left there than our books say: somebody has closed a part of it, unheard."""
+    core = Core()
+    core.later(10 * SECOND)
+    core.answer_all()
+    core.asked.clear()
+    name = "il-1-toy-1-0000"
+    leave(core, name, OrderSpec(BTC.id, -1, 3_000, OrderType.LIMIT, 101_00, reduce_only=True))
+    state = OrderStatus.FILLED if is_over else OrderStatus.ACCEPTED
+    filled = 1_000 if is_over else 0
+    if is_over:
+        fill = fill_of(9, client_order_id=name, side=-1, quantity=1_000, ts_venue=core.ts)
+        core.hear(FillSeen(ts_event=core.ts, fill=fill))
+    kept = {"side": -1, "price": 101_00, "reduce_only": True, "ts_venue": core.ts}
+    shown = order_of(name, quantity=1_000, status=state, filled=filled, **kept)
+    core.hear(OrderSeen(ts_event=core.ts, order=shown))
+    core.later(100 * MS)
+    assert core.engine.reconciler.round is not None
+    assert core.engine.reconciler.round.scope == "cut"

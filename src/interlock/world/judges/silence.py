@@ -112,9 +112,10 @@ class Silence(Judge):
         return process is not None and lease is not None and lease.ts_expires > process.now_ns()
 
     def _alive(self, symbol: str, watched: _Watched, entries: list[Order], due: int) -> None:
-        is_held = not self._keeps_stops and self._is_held(symbol)
+        at_venue, in_rows = self._positions(symbol)
+        is_held, is_flat = at_venue and in_rows, not at_venue and not in_rows
         watched.due = 0
-        watched.should = watched.should + LOOK_NS if entries and not is_held else 0
+        watched.should = watched.should + LOOK_NS if entries and is_flat else 0
         watched.bare = watched.bare + LOOK_NS if watched.should and self._delay and not due else 0
         watched.held = watched.held + LOOK_NS if is_held and due else 0
         text = f"{len(entries)} entries of {symbol} rest for {watched.bare // SECOND} s unguarded"
@@ -122,14 +123,17 @@ class Silence(Judge):
         text = f"the switch of {symbol} stays armed over a position"
         self.demand("I14", watched.held <= WRONG_NS, text)
 
-    def _is_held(self, symbol: str) -> bool:
-        """Whether there is a position that the engine could have heard of.
+    def _positions(self, symbol: str) -> tuple[bool, bool]:
+        """Whether there is a position that a stop may protect, at the venue and in our rows.
 
         What nothing tells of is found by a full comparison, and an execution without a name waits
-        for one, a minute or more where answers are lost; until it is in the rows there is no stop
-        of ours for it that a switch could take.
+        for one, a minute or more where answers are lost: until then the rows may miss a position,
+        and have one that somebody has closed by hand. The engine can go by its rows alone; how
+        long they may be wrong is judged elsewhere.
         """
-        return bool(self.scene.exchange.position(symbol) and self.record.position(symbol))
+        if self._keeps_stops:
+            return False, False
+        return bool(self.scene.exchange.position(symbol)), bool(self.record.position(symbol))
 
     def _entries(self, symbol: str) -> list[Order]:
         """Orders of ours that rest there and may open a position."""
