@@ -114,6 +114,12 @@ class Repairs(Judge):
         # Both, as they were when an order was decided, by its id: its row may take seconds.
         self._seen: dict[str, list[int]] = {}
 
+    def started(self, process: Process) -> None:
+        """A new life has heard of no price: it goes by what its snapshot and its tape have."""
+        for told in (self._prices, self._marks):
+            for key in [key for key in told if key[0] == process.name]:
+                del told[key]
+
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """Prices by which a stop may be placed, and the stops that are decided on them."""
         if type(event) is Quote:
