@@ -22,6 +22,9 @@ from interlock.runtime.flow import Flow
 from interlock.runtime.freshness import Freshness
 
 BEYOND = "it would shrink more than is left of its position"
+OPENS = "the account is made flat, and at the venue this would open a position"
+# States of the engine in which the account is, or was, made flat.
+_FLATTENED = ("emergency", "flat")
 # Exits that were cut to their position when they were asked for; of others the venue trades less.
 _PLAIN = (OrderType.MARKET, OrderType.LIMIT)
 
@@ -105,7 +108,10 @@ class Gate:
         if goes_beyond(order, sent):
             return self._count(Refusal("REDUCE_ONLY", BEYOND))
         if is_exit(self.desk, order):
-            return self._count(self.fence.refusal(self.desk.ts) or self._rate(Lane.EXIT))
+            refusal = self.fence.refusal(self.desk.ts)
+            if refusal is None and self._opens(order, sent):
+                refusal = Refusal("EMERGENCY", OPENS)
+            return self._count(refusal or self._rate(Lane.EXIT))
         risk = self._risk(order.spec, order.owner.name)
         return self._count(risk or self._rate(Lane.ENTRY))
 
@@ -140,12 +146,34 @@ class Gate:
             return BEYOND
         if isinstance(request, AmendRequest):
             is_risk = grows(track.spec, request.spec)
+        elif order is None or not is_exit(self.desk, order):
+            is_risk = True
         else:
-            is_risk = order is None or not is_exit(self.desk, order)
+            return OPENS if self._opens(order, request.spec) else ""
         if not is_risk:
             return ""
         closed = self.closed(request.spec.instrument, track.strategy)
         return closed.text if closed is not None else self.doubt(request.spec.instrument)
+
+    def _opens(self, order: Order, sent: OrderSpec) -> bool:
+        """Whether an order would open a position there while the account is made flat.
+
+        What a strategy holds against others, or against trades by hand, is no position at the
+        venue: its exit is one to its books alone.
+        """
+        desk = self.desk
+        if sent.reduce_only or desk.books.switches.get("", ("", ""))[0] not in _FLATTENED:
+            return False
+        net = desk.state.instruments[sent.instrument].net.quantity
+        leaving = sum(
+            other.leaves
+            for other in desk.state.open.values()
+            if other is not order
+            and other.spec.instrument == sent.instrument
+            and other.spec.side == sent.side
+            and other.spec.type is OrderType.MARKET
+        )
+        return -net * sent.side < sent.quantity - order.filled + leaving
 
     def _risk(self, spec: OrderSpec, strategy: str) -> Refusal | None:
         instrument = spec.instrument

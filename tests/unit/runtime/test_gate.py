@@ -47,3 +47,24 @@ def test_an_exit_without_the_mark_stays_within_its_position(
     assert goes_beyond(order, sent) is is_beyond
     refusal = core.engine.gate.order(order, sent)
     assert (refusal is not None and refusal.code == "REDUCE_ONLY") is is_beyond
+
+
+@pytest.mark.parametrize(("by_hand", "is_exit_there"), [(-3, False), (-1, False), (1, True)])
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_an_exit_to_the_books_alone_does_not_leave_in_an_emergency(
+    by_hand: int, is_exit_there: bool, is_marked: bool
+) -> None:
+    """A strategy that leaves what a trade by hand holds against it would open a position there."""
+    core = Core()
+    leave(core, ENTRY, OrderSpec(BTC.id, 1, 9 * LOT))
+    bought = fill_of(1, client_order_id=ENTRY, quantity=3 * LOT, ts_venue=core.ts)
+    core.hear(FillSeen(ts_event=core.ts, fill=bought))
+    gate, state = core.engine.gate, core.engine.desk.state
+    state.instruments[BTC.id].net.quantity += by_hand * LOT
+    asked = msgspec.structs.replace(EXIT, reduce_only=is_marked, **PRICED)
+    order = Order("il-1-toy-2-0000", state.strategies["toy"], 2, asked)
+    assert gate.order(order, asked) is None
+    core.engine.desk.books.switches[""] = ("emergency", "test")
+    refusal = gate.order(order, asked)
+    assert (refusal is None) is (is_exit_there or is_marked)
+    assert refusal is None or refusal.code == "EMERGENCY"

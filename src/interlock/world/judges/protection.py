@@ -25,6 +25,8 @@ from interlock.world.scene import Scene
 # be reached: the alarm and the exit at the market come long before.
 NAKED_NS = 45 * SECOND
 LOOK_NS = 1 * SECOND
+# How far a price is from a mark that makes it doubtful, in percent.
+WILD = 3
 _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 # What the core places for a position by itself: a stop, and the ways out of it.
 _REPAIRS = frozenset({"protect", "leave", "flatten", "cross", "market"})
@@ -108,29 +110,40 @@ class Repairs(Judge):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        # The newest price and the venue's newest mark, by process and symbol.
+        # By process and symbol: the newest price that its present life has heard, the venue's
+        # newest mark in any life, and those whose present life has heard one.
         self._prices: dict[tuple[str, str], int] = {}
         self._marks: dict[tuple[str, str], int] = {}
-        # Both, as they were when an order was decided, by its id: its row may take seconds.
+        self._marked: set[tuple[str, str]] = set()
+        # What the stop of an order was measured by, by its id: its row may take seconds.
         self._seen: dict[str, list[int]] = {}
 
     def started(self, process: Process) -> None:
-        """A new life has heard of no price: it goes by what its snapshot and its tape have."""
-        for told in (self._prices, self._marks):
-            for key in [key for key in told if key[0] == process.name]:
-                del told[key]
+        """A new life has heard nothing: it goes by what its snapshot and its tape have."""
+        name = process.name
+        self._prices = {key: price for key, price in self._prices.items() if key[0] != name}
+        self._marked = {key for key in self._marked if key[0] != name}
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """Prices by which a stop may be placed, and the stops that are decided on them."""
         if type(event) is Quote:
             self._prices[(process.name, event.instrument.id)] = event.mark_units
         elif type(event) is MarkChanged:
-            self._marks[(process.name, event.instrument)] = event.price
+            key = (process.name, event.instrument)
+            self._marks[key] = event.price
+            self._marked.add(key)
         for request in outputs.requests:
             if type(request) is PlaceRequest and request.spec.tag in _REPAIRS:
                 key = (process.name, request.spec.instrument)
-                told = (self._prices, self._marks)
-                self._seen[request.client_order_id] = [at[key] for at in told if key in at]
+                self._seen[request.client_order_id] = self._measures(key)
+
+    def _measures(self, key: tuple[str, str]) -> list[int]:
+        """Prices that an engine may measure a stop by; none where it has old ones alone."""
+        price, mark = self._prices.get(key, 0), self._marks.get(key, 0)
+        if key in self._marked:
+            return [price, mark] if price else [mark]
+        # A price that is far from the mark of the life before is not believed yet.
+        return [price] if abs(price - mark) * 100 <= WILD * mark else []
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """Against the position that the rows before it tell of."""
