@@ -172,7 +172,9 @@ class OrdersCheck:
             if track.ts_closed or self.evidence.claim(track.client_order_id).ts_alive <= since
         ]
         for track in suspects:
-            if not track.ts_closed and track.client_order_id not in self.resolver.doubts:
+            doubt = self.resolver.doubts.get(track.client_order_id)
+            # One that is asked about for another reason must not be proved absent beside it either.
+            if not track.ts_closed and (doubt is None or UNNAMED not in doubt.why):
                 self.resolver.watch(track.client_order_id, UNNAMED)
         if not suspects:
             del self.unnamed[name]

@@ -92,9 +92,12 @@ def test_after_a_start_nobody_knows_what_became_of_a_stop_and_it_is_asked_about(
     assert core.engine.desk.state.open[NAME].status is OrderStatus.TRIGGERED
 
 
-def test_a_stop_is_not_proved_absent_beside_what_it_may_have_become() -> None:
+@pytest.mark.parametrize("is_asked_about", [False, True])
+def test_a_stop_is_not_proved_absent_beside_what_it_may_have_become(is_asked_about: bool) -> None:
     """Its own query does not know it for a while; an order that it may be rests in the list."""
     core = _core()
+    if is_asked_about:
+        core.engine.resolver.watch(NAME, "restart")
     core.hear(OrderSeen(ts_event=core.ts, order=CHILD))
     for _ in range(45):
         core.later(SECOND)
