@@ -25,9 +25,9 @@ from interlock.runtime.gate import Gate
 from interlock.runtime.ids import parse
 from interlock.runtime.naming import Naming, Number, number_of
 from interlock.runtime.tracks import Track
+from interlock.runtime.waiting import Waiting
 
 BPS = 10_000
-NAMELESS_MAX = 256
 # Why books are compared: the user stream lacks executions.
 LACKS = "stream"
 Fetched = Callable[[str, int, int], None]
@@ -62,11 +62,9 @@ class Fills:
         self.ts_fetched: dict[str, int] = {}
         # Who compares the books when an execution comes that nobody here ordered, or late.
         self.looks: list[Callable[[str], None]] = []
-        # Executions whose order is not known yet: an order of ours may still learn its venue id.
-        self.nameless: dict[int, VenueFill] = {}
+        self.waiting = Waiting(self.desk)
         # Asks about a stop that may have triggered; an execution names the order it became.
         self.suspected: Callable[[str, str], None] = _nobody
-        self.ts_nameless: dict[int, int] = {}
         self.naming = Naming(asks, self._named)
         self.repeated = 0
 
@@ -97,19 +95,15 @@ class Fills:
             return False
         else:
             self._external(fill, name, source)
-        self.nameless.pop(fill.trade_id, None)
-        self.ts_nameless.pop(fill.trade_id, None)
+        self.waiting.drop(fill)
         self.naming.drop(fill)
         return True
 
     def _waits(self, fill: VenueFill) -> bool:
         """Whether it is still to be known whose an execution is; then that is asked for."""
         may_be_ours, can_be_told = self._may_be_ours(fill), self.naming.can_tell(fill)
-        is_full = fill.trade_id not in self.nameless and len(self.nameless) >= NAMELESS_MAX
-        if is_full or not (may_be_ours or can_be_told):
+        if not (may_be_ours or can_be_told) or not self.waiting.hold(fill):
             return False
-        self.nameless[fill.trade_id] = fill
-        self.ts_nameless.setdefault(fill.trade_id, self.desk.ts)
         grace = self.desk.settings.fill_grace_ns
         if may_be_ours:
             self._suspect(fill)
@@ -121,7 +115,7 @@ class Fills:
 
     def _named(self, number: Number) -> None:
         """The venue was asked what an order is called: its executions are taken once more."""
-        for fill in list(self.nameless.values()):
+        for fill in self.waiting.fills():
             if number_of(fill) == number:
                 self.take(fill, "query")
 
@@ -143,7 +137,7 @@ class Fills:
         """Whether it may be of the order that a stop became: not seen waiting since, by a query."""
         if track.spec.type not in TRIGGERED_TYPES or track.spec.side != fill.side:
             return False
-        since = self.ts_nameless.get(fill.trade_id, self.desk.ts) + self.desk.settings.query_lag_ns
+        since = self.waiting.since(fill) + self.desk.settings.query_lag_ns
         return self.evidence.claim(track.client_order_id).ts_alive <= since
 
     def _suspect(self, fill: VenueFill) -> None:
@@ -286,10 +280,14 @@ class Fills:
             self._again(want)
             return
         fills = [fill for fill in answer.content if isinstance(fill, VenueFill)]
-        held = set(self.nameless)
-        known = [f for f in fills if self.take(f, "query") or f.trade_id in self.nameless]
-        _judge_stream(self, [fill for fill in known if fill.trade_id not in held])
-        for fill in list(self.nameless.values()):
+        held = {fill.trade_id for fill in fills if fill in self.waiting}
+        known = [f for f in fills if self.take(f, "query") or f in self.waiting]
+        news = [fill for fill in known if fill.trade_id not in held]
+        if not self.gate.is_recovering and self.gate.freshness.user_lacks(news):
+            # While nothing new may leave the stream has nothing to tell: a comparison lifts it.
+            for look in self.looks:
+                look(LACKS)
+        for fill in self.waiting.fills():
             self.take(fill, "stream")
         if len(fills) >= self.desk.settings.fills_page and fills[-1].ts_venue > request.ts_from:
             self._ask(instrument, want, fills[-1].ts_venue)
@@ -331,7 +329,7 @@ def is_behind(fills: Fills) -> bool:
 
     Both are in memory only.
     """
-    return bool(fills.nameless) or any(want.wait for want in fills.fetches.values())
+    return len(fills.waiting) > 0 or any(want.wait for want in fills.fetches.values())
 
 
 def _tell(desk: Desk, order: Order, fill: VenueFill, reference: int) -> None:
@@ -342,19 +340,6 @@ def _tell(desk: Desk, order: Order, fill: VenueFill, reference: int) -> None:
         worse = (fill.price - reference) * order.spec.side
         bps = round(worse * BPS / reference, 2)
         desk.tell("ENTRY_SLIPPAGE", subject, slippage_bps=bps)
-
-
-def _judge_stream(fills: Fills, news: list[VenueFill]) -> None:
-    """What a query told first, long after it happened, the stream has lost."""
-    desk, gate = fills.desk, fills.gate
-    limit, user = desk.ts - desk.settings.query_lag_ns, gate.freshness.user
-    late = [fill for fill in news if user.ts_agreed < fill.ts_venue < limit]
-    if not late or not user.is_up or user.is_stale or gate.is_recovering:
-        return
-    gate.freshness.user_lacks(f"trade {late[0].trade_id} came by query only")
-    # While nothing new may leave the stream has nothing to tell: a comparison lifts it.
-    for look in fills.looks:
-        look(LACKS)
 
 
 def _nobody(client_order_id: str, why: str) -> None:

@@ -10,7 +10,14 @@ from __future__ import annotations
 import msgspec
 
 from interlock.model.market import Quote
-from interlock.model.venue import Answer, BookQuery, Stream, StreamChanged, Verdict
+from interlock.model.venue import (
+    Answer,
+    BookQuery,
+    Stream,
+    StreamChanged,
+    VenueFill,
+    Verdict,
+)
 from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.desk import Desk
 
@@ -85,11 +92,16 @@ class Freshness:
                 state.ts_heard = state.ts_agreed = heard
                 state.is_stale = state.is_marked = False
 
-    def user_lacks(self, what: str) -> None:
-        """A query found something that the user stream never told."""
-        if not self.user.is_stale:
-            self.user.is_stale = True
-            self.desk.tell("STREAM_STALE", "user", what, level="WARNING")
+    def user_lacks(self, news: list[VenueFill]) -> bool:
+        """What a query told first, long after it happened, the user stream has lost."""
+        limit, user = self.desk.ts - self.desk.settings.query_lag_ns, self.user
+        late = [fill for fill in news if user.ts_agreed < fill.ts_venue < limit]
+        if not late or not user.is_up or user.is_stale:
+            return False
+        user.is_stale = True
+        what = f"trade {late[0].trade_id} came by query only"
+        self.desk.tell("STREAM_STALE", "user", what, level="WARNING")
+        return True
 
     def user_heard(self) -> None:
         """The user stream spoke: it is alive."""

@@ -264,7 +264,7 @@ class Reconciler:
         if self.fills.ts_fetched.get(name, 0) < max(suspect.ts, suspect.ts_far):
             # Nobody has seen the executions since.
             return True
-        if any(fill.instrument == name for fill in self.fills.nameless.values()):
+        if self.fills.waiting.is_on(name):
             return True
         return any(
             track.spec.instrument == name and (track.doubt or track.in_flight)
@@ -299,7 +299,7 @@ class Reconciler:
             self.opening.wallets = shown
             self._open_account(current, "balances", asked)
             return
-        is_quiet = not (self.suspects or self.gate.missing_fills or self.fills.nameless)
+        is_quiet = not (self.suspects or self.gate.missing_fills or self.fills.waiting)
         current.differences += self.cash.compare(shown, asked, is_quiet=is_quiet)
 
     def _open_account(self, current: Round, part: str, asked: int) -> None:

@@ -258,7 +258,7 @@ class Resolver:
             base = max(base, doubt.ts_start)
         # What was asked before the end of that wait does not count after it: nobody may have been
         # able to ask since.
-        named = _ts_named(self.fills, track)
+        named = self.fills.waiting.until(track)
         if UNNAMED in doubt.why:
             # What it has become rests there: its own query may be the last to know.
             named = max(named, doubt.ts_start + self.desk.settings.nameless_ns)
@@ -287,20 +287,3 @@ class Resolver:
             took = self.desk.ts - doubt.ts_start
             self.durations.append(took)
             self.desk.tell("ORDER_RESOLVED", name, doubt.why, took_ms=took // 10**6)
-
-
-def _ts_named(fills: Fills, track: Track) -> int:
-    """Until when an execution without a name may be of an order that nobody can find; 0 if none.
-
-    It is waited for a time only: somebody may have traded by hand just then. That it is older than
-    the order says little, since our clock may have been ahead.
-    """
-    settings, since = fills.desk.settings, track.ts - CLOCK_MOST_NS
-    times = [
-        fills.ts_nameless.get(number, 0) + settings.nameless_ns
-        for number, fill in fills.nameless.items()
-        if fill.instrument == track.spec.instrument
-        and fill.side == track.spec.side
-        and fill.ts_venue >= since
-    ]
-    return max(times, default=0)

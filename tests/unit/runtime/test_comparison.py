@@ -151,7 +151,7 @@ def test_a_position_is_not_declared_while_an_execution_waits_for_its_name() -> N
     name = _ours(core, is_seen=False)
     fill = fill_of(1, client_order_id="", ts_venue=core.ts)
     core.hear(FillSeen(ts_event=core.ts, fill=fill))
-    assert list(core.engine.fills.nameless) == [1]
+    assert [fill.trade_id for fill in core.engine.fills.waiting.fills()] == [1]
     held = (VenuePosition(instrument=BTC.id, quantity=3_000),)
     for _ in range(5):
         core.compare(positions=held)
@@ -329,7 +329,7 @@ def test_the_next_life_asks_again_for_an_execution_that_waited_for_its_name() ->
         core.later(10 * SECOND)
         core.engine.fills.take(fill, "query")
         core.answer_all(positions=held)
-    assert core.engine.fills.nameless
+    assert core.engine.fills.waiting
     after = Core(ts=core.ts + SECOND, after=core)
     after.later(SECOND)
     asked = [request for request in after.asked if isinstance(request, FillsQuery)]

@@ -89,7 +89,7 @@ def test_an_execution_without_a_name_is_booked_by_the_name_that_the_venue_gives(
     core.answer(OrderQuery, _named(name))
     assert _causes(core) == [cause]
     assert [row.fill.client_order_id for row in _booked(core)] == [name]
-    assert not core.engine.fills.nameless and not core.engine.fills.naming.wanted
+    assert not core.engine.fills.waiting and not core.engine.fills.naming.wanted
 
 
 def test_one_question_names_all_executions_of_an_order_now_and_later() -> None:

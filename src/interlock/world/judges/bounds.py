@@ -50,7 +50,7 @@ class Bounds(Judge):
             "questions under way": (len(engine.asks.pending), PENDING),
             "late answers waited for": (len(engine.asks.late), LATE),
             "orders in doubt": (len(engine.resolver.doubts), DOUBTS),
-            "executions without an order": (len(engine.fills.nameless), NAMELESS),
+            "executions without an order": (len(engine.fills.waiting), NAMELESS),
             "orders in memory": (len(engine.desk.books.tracks), TRACKS),
             "effects not carried out": (len(engine.desk.effects), 0),
             "inputs in ten seconds": (self._in_window, INPUTS),
