@@ -149,7 +149,7 @@ def hyperliquid(orders: int) -> tuple[float, float]:
         HyperliquidEndpoints(), wallet, Feeds(instruments=(HYPERLIQUID,)), clock=clock
     )
     universe = Universe([item.instrument for item in listings.hyperliquid()])
-    venue.calls.reader = Reader(universe=universe, cloids=venue.calls.reader.cloids)
+    venue.client.reader = Reader(universe=universe, cloids=venue.client.known.cloids)
     spec = OrderSpec(HYPERLIQUID, 1, 1_000, OrderType.LIMIT, 500_000)
     digest = bytes(range(32))
 
@@ -160,7 +160,7 @@ def hyperliquid(orders: int) -> tuple[float, float]:
             spec=spec,
             ts_deadline=clock.now_ns() + 5 * SECOND,
         )
-        venue.calls.signed(request, 0)
+        venue.client.action(request, ts=clock.now_ns())
 
     def bare(number: int) -> None:
         signer.sign(digest)

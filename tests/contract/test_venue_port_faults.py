@@ -55,7 +55,10 @@ _STATED: tuple[tuple[int, int, str, Verdict, bool], ...] = (
 
 def offset(desk: Desk) -> Any:
     """The adapter's measure of the venue's clock."""
-    return (desk.venue.exchange if desk.kind.is_ccxt else desk.venue.calls).offset
+    if desk.kind.is_ccxt:
+        return desk.venue.exchange.offset
+    is_client = desk.kind.protocol == "hyperliquid"
+    return (desk.venue.client if is_client else desk.venue.calls).offset
 
 
 async def settled(desk: Desk, answer: Answer, *, executed: bool) -> None:

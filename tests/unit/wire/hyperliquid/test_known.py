@@ -5,8 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from interlock.adapters.hyperliquid.known import KnownOrders
-from interlock.adapters.hyperliquid.pages import FILLS_MOST, Pages
 from interlock.model.order import OrderSpec, OrderStatus, OrderType
 from interlock.model.venue import (
     AmendRequest,
@@ -16,6 +14,8 @@ from interlock.model.venue import (
     VenueOrder,
 )
 from interlock.wire.hyperliquid.cloids import Cloids
+from interlock.wire.hyperliquid.known import KnownOrders
+from interlock.wire.hyperliquid.pages import FILLS_MOST, Pages
 from interlock.wire.hyperliquid.text import WireFault
 
 BTC = "BTC-PERP.HYPERLIQUID"
