@@ -141,11 +141,12 @@ def _exit_spec(event: ExitDue, side: int, size: int) -> OrderSpec:
 
 
 def _clear_way(state: State, owner: StrategySlot, slot: InstrumentSlot, side: int) -> None:
-    """Cancel what rests or has triggered on the side that the leaving order takes."""
+    """Cancel what rests or has triggered, filled in part or not, on the side that leaves."""
     for order in list(owner.orders.values()):
         spec = order.spec
         if spec.instrument != slot.instrument.id or spec.side != side:
             continue
-        waits = spec.type in TRIGGERED_TYPES and order.status is not OrderStatus.TRIGGERED
+        has_triggered = order.status is OrderStatus.TRIGGERED or order.filled > 0
+        waits = spec.type in TRIGGERED_TYPES and not has_triggered
         if not waits and order.spec.type is not OrderType.MARKET:
             orders.cancel(state, owner, order.ref)

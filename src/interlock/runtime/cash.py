@@ -33,6 +33,8 @@ class Cash:
         self.suspects: dict[str, Suspect] = {}
         # When the newest question about payments left that was answered.
         self.ts_told = 0
+        # Venue time of the newest payment that was told before the account was opened.
+        self.ts_before = 0
         self._log: deque[tuple[int, int]] = deque(maxlen=HISTORY)
 
     def moved(self) -> None:
@@ -45,6 +47,7 @@ class Cash:
         """Book a payment unless it was booked, or is told by an execution; True when it was."""
         books = self.desk.books
         is_old = payment.ts_venue < books.ts_opened or not books.ts_opened
+        self.ts_before = max(self.ts_before, payment.ts_venue * is_old)
         if payment.payment_id in books.payments or is_old or payment.kind.lower() in IN_FILLS:
             return False
         self._book(payment)

@@ -63,6 +63,8 @@ class Fills:
         # Who compares the books when an execution comes that nobody here ordered, or late.
         self.looks: list[Callable[[str], None]] = []
         self.waiting = Waiting(self.desk)
+        # Venue time of the newest execution that was told before the account was opened.
+        self.ts_before = 0
         # Asks about a stop that may have triggered; an execution names the order it became.
         self.suspected: Callable[[str, str], None] = _nobody
         self.naming = Naming(asks, self._named)
@@ -85,6 +87,7 @@ class Fills:
         if (not opened or fill.ts_venue < opened) and not self._order_of(fill):
             # It happened before this account was opened in our books: part of the opening. What
             # the first look did not show yet is asked for once it has been.
+            self.ts_before = max(self.ts_before, fill.ts_venue)
             return False
         fill = self.naming.named(fill)
         name = self._order_of(fill)

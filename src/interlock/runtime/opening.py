@@ -19,6 +19,9 @@ from interlock.runtime.books import OPENED
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
 
+# Looks at an account that somebody else trades all the time; the last one is believed.
+LOOKS_MAX = 12
+
 
 class Entry(NamedTuple):
     """The nearest price in price units, and the signed cost in money units."""
@@ -72,16 +75,37 @@ class Opening:
         self.cash = cash
         self.positions: dict[str, VenuePosition] = {}
         self.wallets: dict[str, int] = {}
+        # When the questions of the newest look left, and when the last of them was answered.
+        self.ts_asked = self.ts_seen = 0
+        self.looks = 0
 
-    def book(self, asked: int) -> None:
-        """Take over what was seen by questions that left at ``asked``."""
+    def looked(self, asked: int) -> None:
+        """Positions and wallets were seen, by questions that left at ``asked``."""
+        self.ts_asked, self.ts_seen = asked, self.desk.ts
+        self.looks += 1
+
+    def again(self, moved: int) -> int:
+        """When to look again, since something moved at a time; 0 where the look is believed."""
+        due = moved + self.desk.settings.proof_ns
+        if due < self.ts_asked:
+            return 0
+        if self.looks < LOOKS_MAX:
+            return max(due + 1, self.desk.ts)
+        text = (
+            f"it was traded or paid in {self.looks} times; the opening may count one of them twice"
+        )
+        self.desk.record("ACCOUNT_MOVES", self.desk.settings.account, text, level="WARNING")
+        return 0
+
+    def book(self) -> None:
+        """Take over what was seen."""
         for name in self.desk.state.instruments:
             position = self.positions.get(name)
             if position is not None and position.quantity:
                 self._take_over(position)
         # After the positions: what their cost moved is in the wallets already.
         self.cash.open(self.wallets)
-        self.desk.write(EventRow(ts_event=asked, name=OPENED))
+        self.desk.write(EventRow(ts_event=self.ts_asked, name=OPENED))
         self.desk.tell("ACCOUNT_OPENED", self.desk.settings.account)
 
     def _take_over(self, position: VenuePosition) -> None:

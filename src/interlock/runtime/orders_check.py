@@ -132,6 +132,9 @@ class OrdersCheck:
         if self._may_be_ours(order, name):
             return None
         desk, policy = self.desk, self.desk.settings.foreign_orders
+        if policy == "adopt" and not desk.books.ts_opened:
+            # What it trades until the account is opened is in the positions that are taken over.
+            return None
         is_free = name == order.client_order_id and can_adopt(order)
         owner = adopter(desk.state, desk.settings) if is_free else ""
         if policy == "adopt" and not owner:

@@ -42,6 +42,8 @@ HISTORY = 4096
 HISTORY_NS = 1 * MINUTE
 TRIES_MAX = 16
 RECONNECT = "reconnect"
+# What the first look at an account waits for besides the answers of its round.
+EXECUTIONS = "executions"
 
 
 class Round(msgspec.Struct):
@@ -58,6 +60,13 @@ class Round(msgspec.Struct):
     tries: int = 0
     # What the first look at an account has seen of it, and when that was asked.
     opened: dict[str, int] = {}
+
+    def look_again(self, ts: int) -> None:
+        """Have all that the first look has seen asked for once more at a time."""
+        for part in self.opened:
+            self.waiting[part] = None
+            self.again[part] = ts
+        self.opened = {}
 
 
 class Suspect(msgspec.Struct):
@@ -93,6 +102,7 @@ class Reconciler:
         # What others do on the account may cost more than its executions say: a liquidation's fee.
         fills.looks.append(self.want)
         orders.evidence.looks.append(self.want)
+        fills.fetched.append(self._fetched)
         self.cash = Cash(self.desk)
         self.opening = Opening(self.desk, self.cash)
         self.round: Round | None = None
@@ -312,12 +322,29 @@ class Reconciler:
         if len(current.opened) < 2:
             return
         if len(set(current.opened.values())) > 1:
-            for name in current.opened:
-                current.waiting[name] = None
-                self._ask(current, name)
-            current.opened = {}
+            current.look_again(self.desk.ts)
             return
-        self.opening.book(asked)
+        self.opening.looked(asked)
+        current.waiting[EXECUTIONS] = None
+        oldest = asked - self.desk.settings.proof_ns
+        for name in self.desk.state.instruments:
+            self.fills.fetch(name, oldest, since=self.desk.ts)
+
+    def _fetched(self, instrument: str, asked: int, ts_from: int) -> None:
+        """Executions of after the first look are told: whether the account stood still for it."""
+        current, opening, times = self.round, self.opening, self.fills.ts_fetched
+        if current is None or EXECUTIONS not in current.waiting:
+            return
+        if min(times.get(name, 0) for name in self.desk.state.instruments) < opening.ts_seen:
+            return
+        del current.waiting[EXECUTIONS]
+        again = opening.again(max(self.fills.ts_before, self.cash.ts_before))
+        if again:
+            current.look_again(again)
+            return
+        opening.book()
+        if not current.waiting:
+            self._finish(current)
 
     def _finish(self, current: Round) -> None:
         desk, settings = self.desk, self.desk.settings

@@ -23,6 +23,7 @@ from interlock.model.venue import (
     Payment,
     PlaceRequest,
     VenueBalance,
+    VenueFill,
     VenuePosition,
 )
 from interlock.runtime.books import FOREIGN
@@ -372,24 +373,42 @@ def test_an_execution_that_is_told_while_an_account_is_opened_is_counted_once(tr
     assert core.engine.desk.books.ts_opened
 
 
-def test_an_execution_after_the_first_look_at_an_account_is_asked_for_again() -> None:
+def _opening(traded: int) -> tuple[Core, VenueFill]:
+    """A core that asks for its first look, and an execution that a list then tells of."""
     before = Core()
     before.stored.clear()
     core = Core(after=before, ts=T0)
-    core.asked = [request for request in core.asked if not isinstance(request, FillsQuery)]
-    core.later(SECOND // 10)
-    fill = fill_of(9, ts_venue=core.ts)
-    core.hear(FillSeen(ts_event=core.ts, fill=fill))
-    core.answer_all()
-    assert core.engine.desk.books.ts_opened == T0
-    for _ in range(10):
-        core.later(SECOND)
-        if any(isinstance(request, FillsQuery) for request in core.asked):
+    return core, fill_of(9, ts_venue=T0 + traded)
+
+
+@pytest.mark.parametrize("ago", [-SECOND, SECOND // 100], ids=["just before", "meanwhile"])
+def test_a_first_look_is_believed_when_nothing_moved_about_its_time(ago: int) -> None:
+    """It shows the execution or does not: the next one, some time after it, does."""
+    core, fill = _opening(ago)
+    held = (VenuePosition(instrument=BTC.id, quantity=fill.quantity),)
+    for _ in range(40):
+        core.later(SECOND // 2)
+        is_fetched = any(isinstance(request, FillsQuery) for request in core.asked)
+        if is_fetched:
             core.answer(FillsQuery, (fill,))
-        core.answer_all(positions=(VenuePosition(instrument=BTC.id, quantity=fill.quantity),))
+        core.answer_all(positions=held)
+    (row,) = [row for row in core.rows if isinstance(row, AdjustmentRow)]
+    assert (row.cause, row.quantity) == ("opening", fill.quantity)
+    opened = core.engine.desk.books.ts_opened
+    assert fill.ts_venue + core.engine.desk.settings.proof_ns < opened < T0 + 10 * SECOND
     assert core.engine.desk.state.instruments[BTC.id].net.quantity == fill.quantity
-    assert not [row for row in core.rows if isinstance(row, AdjustmentRow)]
-    assert core.names().count("EXTERNAL_FILL") == 1
+
+
+def test_an_account_that_never_stands_still_is_opened_and_that_is_said() -> None:
+    core, _ = _opening(0)
+    quantity = 0
+    while not core.engine.desk.books.ts_opened and core.ts < T0 + 300 * SECOND:
+        core.later(SECOND)
+        quantity += 3_000
+        core.hear(FillSeen(ts_event=core.ts, fill=fill_of(quantity, ts_venue=core.ts)))
+        core.answer_all(positions=(VenuePosition(instrument=BTC.id, quantity=quantity),))
+    assert core.names().count("ACCOUNT_MOVES") == 1
+    assert T0 + 60 * SECOND < core.engine.desk.books.ts_opened < T0 + 90 * SECOND
 
 
 def test_a_user_stream_that_lost_an_execution_is_believed_again_after_a_comparison() -> None:

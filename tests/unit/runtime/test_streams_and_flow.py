@@ -139,7 +139,7 @@ def test_a_later_decision_waits_for_the_answers_of_an_earlier_one() -> None:
 
     for locks, refused in ((True, ["DECISION_IN_FLIGHT"]), (False, [])):
         settings = msgspec.structs.replace(QUICK, symbol_locks=locks)
-        world = World(1, faults=NONE, strategy=Twice, settings=settings).run()
+        world = World(3, faults=NONE, strategy=Twice, settings=settings).run()
         assert _refused(world) == refused
         assert len(world.truth.sent) == 4 - len(refused)
 
