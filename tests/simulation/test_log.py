@@ -49,6 +49,21 @@ def test_a_line_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert "| d | 1 to 10 | 30 | 10 of 10 | 5 | 0 | 4,500 |" in told[1]
 
 
+def test_a_line_tells_its_venue_and_an_older_one_is_of_binance(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    other = Summary(first=1, minutes=30, venue="hyperliquid", seeds=10, clean=10)
+    append(path, line_of(_summary(1, 10), commit="abc", date=""))
+    older = path.read_bytes().replace(b'"venue":"binance",', b"")
+    assert older != path.read_bytes()
+    path.write_bytes(older)
+    append(path, line_of(other, commit="abc", date=""))
+    lines = read(path)
+    assert [line.venue for line in lines] == ["binance", "hyperliquid"]
+    told = table(lines).splitlines()[2:]
+    assert "| abc | 1 to 10 | 30 |" in told[0]
+    assert "| abc | 1 to 10 on hyperliquid | 30 |" in told[1]
+
+
 def test_the_log_adds_up_what_mattered_and_names_the_rarest() -> None:
     often = _summary(1, 10)
     often.mattered.update(dict.fromkeys((kind.name for kind in KINDS), 60))

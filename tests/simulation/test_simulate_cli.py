@@ -18,6 +18,7 @@ from interlock.simulation import play, sweep
 from interlock.simulation.log import line_of, read
 from interlock.simulation.page import render
 from interlock.simulation.sweep import TWICE, Summary
+from interlock.world.kinds import ABSENT
 from interlock.world.plan import PlanError, drawn, from_json, to_json, with_rates
 from interlock.world.world import Verdict
 
@@ -178,6 +179,8 @@ BAD_PLANS = {
     '{"seed": 1, "rates": {"kill": -1}}': "kill strikes -1 times; give 0 or more",
     '{"seed": 1, "only": ["gremlins 3"]}': "'gremlins' is no kind of fault",
     '{"rates": {}}': "missing required field `seed`",
+    '{"seed": 1, "venue": "bourse"}': "'bourse' is no venue of the world; there are binance, hyp",
+    '{"seed": 1, "venue": "hyperliquid", "rates": {"late_fill": 2}}': "late_fill cannot strike on",
 }
 
 
@@ -194,6 +197,7 @@ def test_what_is_no_plan_is_refused(text: str, tmp_path: Path) -> None:
 
 
 REFUSED = {
+    "--seed 3 --venue bourse": "'bourse' is not one of 'binance', 'hyperliquid'",
     "--plan nowhere.json": "File 'nowhere.json' does not exist",
     "--plan .": "File '.' is a directory",
     "--minutes -3": "-3 is not in the range x>=1",
@@ -214,6 +218,41 @@ def test_what_makes_no_sense_is_refused(words: str) -> None:
     done = simulate(*words.split())
     assert done.exit_code == 2
     assert REFUSED[words] in done.stderr
+
+
+def test_a_plan_carries_its_venue(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(to_json(with_rates(1, busy_ns=MINUTE, venue="hyperliquid")))
+    told = simulate("--plan", path, "--trace")
+    assert told.exit_code == 0, told.output
+    assert "USDC" in told.output
+    assert "-PERP.HYPERLIQUID" in told.output
+    assert "-PERP.BINANCE" not in told.output
+    done = simulate("--plan", path, "--venue", "hyperliquid")
+    assert done.exit_code == 2
+    assert "a plan has a venue of its own" in done.stderr
+
+
+def test_kinds_without_a_counterpart_are_in_no_plan_of_a_venue() -> None:
+    for seed in range(30):
+        plan = drawn(seed, venue="hyperliquid")
+        assert not set(plan.rates) & set(ABSENT["hyperliquid"])
+        assert not plan.switch_keeps_stops
+        other = drawn(seed)
+        assert {k: v for k, v in other.rates.items() if k in plan.rates} == plan.rates
+
+
+def test_a_sweep_tells_its_venue(tmp_path: Path) -> None:
+    page, log = tmp_path / "sweep.html", tmp_path / "sweeps.jsonl"
+    words = ["--seeds", "1", "--minutes", "1", "--jobs", "1", "--venue", "hyperliquid"]
+    done = simulate(*words, "--page", page, "--log", log)
+    assert done.exit_code == 0, done.output
+    text = page.read_text()
+    assert "interlock simulate --seeds 1 --from 1 --minutes 1 --venue hyperliquid" in text
+    assert "Hyperliquid&#39;s protocol" in text or "Hyperliquid's protocol" in text
+    assert "not at this venue: its user streams hang on no key" in text
+    (line,) = read(log)
+    assert line.venue == "hyperliquid"
 
 
 def test_a_seed_and_a_plan_are_not_given_together(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ _SEED = click.IntRange(0, 2**63 - 1)
 @click.option("--from", "first", type=_SEED, default=1, show_default=True, help="The first seed.")
 @click.option("--minutes", type=click.IntRange(1), default=30, show_default=True,
               help="Simulated minutes with faults.")  # fmt: skip
+@click.option("--venue", type=click.Choice(["binance", "hyperliquid"]), default="binance",
+              show_default=True, help="Whose protocol the exchange speaks.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(0), default=0, help="Processes.  [default: cores]")
 @click.option("--trace", is_flag=True, help="Tell what happens, line by line (one seed or plan).")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, show_default=True,
@@ -48,6 +50,7 @@ def simulate(**given: Any) -> None:
 
     \b
     interlock simulate --seeds 500
+    interlock simulate --seeds 500 --venue hyperliquid
     interlock simulate --seed 4711 --trace
     interlock simulate --plan failure-4711.json --trace
     """
@@ -62,7 +65,7 @@ def simulate(**given: Any) -> None:
         if given["plan_file"] is not None:
             plan = from_json(given["plan_file"].read_bytes())
         elif given["seed"] is not None:
-            plan = drawn(given["seed"], busy_ns=minutes * _MINUTE_NS)
+            plan = drawn(given["seed"], busy_ns=minutes * _MINUTE_NS, venue=given["venue"])
         else:
             _sweep(given)
             return
@@ -75,6 +78,8 @@ def _check_together(given: dict[str, Any]) -> None:
     """Options that mean nothing together; raises UsageError."""
     if given["seed"] is not None and given["plan_file"] is not None:
         raise click.UsageError("a plan has a seed of its own: give --seed or --plan")
+    if given["venue"] != "binance" and given["plan_file"] is not None:
+        raise click.UsageError("a plan has a venue of its own: leave --venue out")
     is_sweep = given["seed"] is None and given["plan_file"] is None
     if given["trace"] and is_sweep:
         raise click.UsageError("--trace tells the story of one: give it with --seed or --plan")
@@ -127,6 +132,7 @@ def _sweep(given: dict[str, Any]) -> None:
                 given["first"],
                 given["seeds"],
                 minutes=given["minutes"],
+                venue=given["venue"],
                 jobs=given["jobs"],
                 told=shown.add,
             )
@@ -139,7 +145,7 @@ def _sweep(given: dict[str, Any]) -> None:
         raise click.exceptions.Exit(INTERRUPTED) from None
     now = datetime.fromtimestamp(SystemClock().now_ns() // 10**9, UTC)
     date = f"{now:%Y-%m-%d %H:%M} UTC"
-    commit = commit_of(Path(__file__).resolve().parent)
+    commit = commit_of(Path(__file__).resolve().parent, given["venue"])
     if given["log"] is not None:
         append(given["log"], line_of(summary, commit=commit, date=date))
     page = given["page"] or Path("results") / "simulation.html"
@@ -164,12 +170,14 @@ def _show_log(log: Path | None) -> None:
         raise click.UsageError("--show-log needs --log with the file of a log")
     lines = read(log)
     click.echo(table(lines))
-    counted = since_change(Path(__file__).resolve().parent, lines)
-    clean = sum(line.clean for line in lines)
-    click.echo(
-        f"\n{clean:,} clean seeds in all; {counted:,} half hours of the {RELEASE_GOAL:,} that a "
-        "release asks for since the last change of the order path"
-    )
+    click.echo()
+    for venue in dict.fromkeys(line.venue for line in lines):
+        counted = since_change(Path(__file__).resolve().parent, lines, venue)
+        clean = sum(line.clean for line in lines if line.venue == venue)
+        click.echo(
+            f"{venue}: {clean:,} clean seeds in all; {counted:,} half hours of the "
+            f"{RELEASE_GOAL:,} that a release asks for since the last change of the order path"
+        )
     seeds, least = rarest(lines)
     if seeds:
         named = ", ".join(f"{name} {count:,}" for name, count in least)
@@ -185,6 +193,8 @@ def _write_page(
         f"interlock simulate --seeds {given['seeds']} --from {given['first']} "
         f"--minutes {given['minutes']}"
     )
+    if given["venue"] != "binance":
+        command += f" --venue {given['venue']}"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(render(summary, command=command, commit=commit, date=date))
 

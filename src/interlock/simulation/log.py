@@ -10,23 +10,29 @@ from pathlib import Path
 import msgspec
 
 from interlock.simulation.sweep import Summary
-from interlock.world.kinds import KINDS
+from interlock.world.kinds import BINANCE, KINDS
 from interlock.world.marks import MARKS
 
 # What the last change of the order path is asked to have behind it before a release.
 RELEASE_GOAL = 1_000_000
 # Where an order passes, from the top of the checkout: a change here begins the count anew.
-ORDER_PATH = (
+_ORDER_PATH = (
     ":/src/interlock/kernel",
     ":/src/interlock/model",
     ":/src/interlock/runtime",
-    ":/src/interlock/wire/binance",
+    ":/src/interlock/wire/",
 )
+
+
+def order_path(venue: str) -> tuple[str, ...]:
+    """Where an order to a venue passes."""
+    return (*_ORDER_PATH[:-1], _ORDER_PATH[-1] + venue)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One sweep as the log keeps it; ``commit`` ends in + where files were changed since.
 
+    ``venue`` is whose protocol was spoken; lines of before there was a choice are of Binance.
     ``mattered`` and ``marks`` count kinds of faults and branches of recovery; lines of the first
     sweeps have neither.
     """
@@ -41,6 +47,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     faults: int
     orders: int
     cpu_s: float
+    venue: str = BINANCE
     violated: dict[str, int] = {}
     failed_seeds: list[int] = []
     mattered: dict[str, int] = {}
@@ -60,6 +67,7 @@ def line_of(summary: Summary, *, commit: str, date: str) -> Line:
         faults=sum(summary.struck.values()),
         orders=summary.orders,
         cpu_s=round(summary.cpu_s, 1),
+        venue=summary.venue,
         violated=dict(summary.violated),
         failed_seeds=sorted(verdict.plan.seed for verdict in summary.failed),
         mattered=dict(summary.mattered),
@@ -80,22 +88,26 @@ def read(path: Path) -> list[Line]:
 
 
 def table(lines: Iterable[Line]) -> str:
-    """The log as a table of Markdown: a row for each commit and length, in the order of the log."""
+    """The log as a table of Markdown, in the order of the log.
+
+    A row for each commit, length and venue; another venue than Binance is named.
+    """
     rows = [
         "| until | commit | seeds | minutes | clean | hours | faults | hours / core hour | found |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    played: dict[tuple[str, int], list[Line]] = {}
+    played: dict[tuple[str, int, str], list[Line]] = {}
     for line in lines:
-        played.setdefault((line.commit, line.minutes), []).append(line)
-    for (commit, minutes), some in played.items():
+        played.setdefault((line.commit, line.minutes, line.venue), []).append(line)
+    for (commit, minutes, venue), some in played.items():
         hours, cpu_s = sum(line.hours for line in some), sum(line.cpu_s for line in some)
         speed = hours * 3_600 / cpu_s if cpu_s else 0
         violated = sum((Counter(line.violated) for line in some), Counter())
         found = ", ".join(f"{name} {count}" for name, count in sorted(violated.items()))
+        where = "" if venue == BINANCE else f" on {venue}"
         clean, seeds = sum(line.clean for line in some), sum(line.seeds for line in some)
         rows.append(
-            f"| {some[-1].date} | {commit} | {_ranges(some)} | {minutes} "
+            f"| {some[-1].date} | {commit} | {_ranges(some)}{where} | {minutes} "
             f"| {clean:,} of {seeds:,} | {hours:,.0f} "
             f"| {sum(line.faults for line in some):,} | {speed:,.0f} | {found} |"
         )
@@ -127,21 +139,21 @@ def rarest(lines: Iterable[Line], shown: int = 5) -> tuple[int, list[tuple[str, 
     return sum(line.seeds for line in counted), least
 
 
-def commit_of(folder: Path) -> str:
+def commit_of(folder: Path, venue: str = BINANCE) -> str:
     """The commit of a checkout, + after it when the order path has changes; empty without one."""
     head = _git(folder, "rev-parse", "--short=10", "HEAD")
     if not head:
         return ""
-    return head + ("+" if _git(folder, "status", "--porcelain", "--", *ORDER_PATH) else "")
+    return head + ("+" if _git(folder, "status", "--porcelain", "--", *order_path(venue)) else "")
 
 
-def since_change(folder: Path, lines: Iterable[Line]) -> int:
-    """Clean half hours of the sweeps that ran on the order path as it is now."""
+def since_change(folder: Path, lines: Iterable[Line], venue: str = BINANCE) -> int:
+    """Clean half hours of a venue's sweeps that ran on its order path as it is now."""
     counted = 0
     for line in lines:
-        if line.commit.endswith("+") or not line.commit:
+        if line.venue != venue or line.commit.endswith("+") or not line.commit:
             continue
-        changed = _git(folder, "diff", "--name-only", line.commit, "--", *ORDER_PATH)
+        changed = _git(folder, "diff", "--name-only", line.commit, "--", *order_path(venue))
         if changed == "":
             counted += line.clean * line.minutes // 30
     return counted

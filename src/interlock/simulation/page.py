@@ -10,7 +10,7 @@ import msgspec
 from interlock.research.report.page import environment
 from interlock.simulation.sweep import Summary
 from interlock.world.invariants import MEANINGS, OPEN_INVARIANTS
-from interlock.world.kinds import ARISING, ELSEWHERE, KINDS, OPEN_ROWS
+from interlock.world.kinds import ABSENT, ARISING, ELSEWHERE, KINDS, OPEN_ROWS, WORDS, Kind
 from interlock.world.marks import MARKS
 
 _PACKAGE = "interlock.simulation"
@@ -48,6 +48,7 @@ def render(summary: Summary, *, command: str, commit: str, date: str) -> str:
 
 def _areas(summary: Summary) -> list[Area]:
     areas: dict[str, Area] = {}
+    absent, words = ABSENT[summary.venue], WORDS[summary.venue]
     for kind in KINDS:
         area = areas.setdefault(kind.area, Area(kind.area, []))
         struck = summary.struck[kind.name]
@@ -58,11 +59,17 @@ def _areas(summary: Summary) -> list[Area]:
                 "range": _range(kind.unit, kind.low, kind.high),
                 "struck": struck,
                 "mattered": summary.mattered[kind.name],
-                "text": kind.text,
-                "is_missing": not summary.mattered[kind.name],
+                "text": _told(kind, absent, words),
+                "is_missing": kind.name not in absent and not summary.mattered[kind.name],
             }
         )
     return list(areas.values())
+
+
+def _told(kind: Kind, absent: dict[str, str], words: dict[str, str]) -> str:
+    """What a kind does at a venue, or why it is not there."""
+    reason = absent.get(kind.name)
+    return f"not at this venue: {reason}" if reason else words.get(kind.name, kind.text)
 
 
 def _marks(summary: Summary) -> list[tuple[str, int]]:

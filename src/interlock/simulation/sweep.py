@@ -15,7 +15,7 @@ import msgspec
 
 from interlock.adapters.system import end_with
 from interlock.simulation.play import play
-from interlock.world.kinds import KINDS
+from interlock.world.kinds import ABSENT, BINANCE, KINDS
 from interlock.world.marks import MARKS
 from interlock.world.plan import drawn
 from interlock.world.world import Verdict
@@ -34,6 +34,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
     first: int
     minutes: int
+    venue: str = BINANCE
     seeds: int = 0
     clean: int = 0
     simulated_ns: int = 0
@@ -80,7 +81,9 @@ class Summary(msgspec.Struct, kw_only=True):
     @property
     def never(self) -> list[str]:
         """Kinds of faults that never mattered."""
-        return [kind.name for kind in KINDS if not self.mattered[kind.name]]
+        absent = ABSENT[self.venue]
+        names = [kind.name for kind in KINDS if kind.name not in absent]
+        return [name for name in names if not self.mattered[name]]
 
     @property
     def unreached(self) -> list[str]:
@@ -88,7 +91,7 @@ class Summary(msgspec.Struct, kw_only=True):
         return [mark for mark in MARKS if not self.marks[mark]]
 
 
-def _batch(seeds: list[int], *, minutes: int) -> tuple[list[Verdict], float]:
+def _batch(seeds: list[int], *, minutes: int, venue: str) -> tuple[list[Verdict], float]:
     before = os.times()
     # A world is thrown away as a whole: looking for cycles meanwhile only costs time, and so does
     # looking through what was there before the first one.
@@ -96,7 +99,7 @@ def _batch(seeds: list[int], *, minutes: int) -> tuple[list[Verdict], float]:
     gc.freeze()
     verdicts = []
     for seed in seeds:
-        plan = drawn(seed, busy_ns=minutes * 60 * 10**9)
+        plan = drawn(seed, busy_ns=minutes * 60 * 10**9, venue=venue)
         verdict = play(plan)
         gc.collect()
         if seed % TWICE == 0:
@@ -120,17 +123,17 @@ def sweep(
     count: int,
     *,
     minutes: int = 30,
+    venue: str = BINANCE,
     jobs: int = 0,
     told: Callable[[Verdict], None] = lambda verdict: None,
-    stop_after: int = 0,
 ) -> Summary:
     """Play ``count`` seeds from ``first`` on; ``told`` hears each verdict as it comes.
 
-    ``jobs`` 0 = one per core; ``stop_after`` ends the sweep after so many violations.
+    ``jobs`` 0 = one per core.
     """
-    summary = Summary(first=first, minutes=minutes)
+    summary = Summary(first=first, minutes=minutes, venue=venue)
     seeds = iter(range(first, first + count))
-    run = partial(_batch, minutes=minutes)
+    run = partial(_batch, minutes=minutes, venue=venue)
     workers = jobs or os.cpu_count() or 1
     context = get_context("spawn")
     # Whatever ends the sweep ends its workers.
@@ -142,9 +145,6 @@ def sweep(
             for verdict in verdicts:
                 summary.add(verdict)
                 told(verdict)
-            if stop_after and summary.seeds - summary.clean >= stop_after:
-                pool.shutdown(wait=False, cancel_futures=True)
-                break
     return summary
 
 

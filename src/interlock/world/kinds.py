@@ -164,6 +164,35 @@ def _read(table: str) -> tuple[Kind, ...]:
 KINDS = _read(_TABLE)
 BY_NAME = {kind.name: kind for kind in KINDS}
 
+# Whose protocol a world can speak.
+BINANCE, HYPERLIQUID = "binance", "hyperliquid"
+VENUES = (BINANCE, HYPERLIQUID)
+# Where the venue's switch may be told to leave stops alone.
+SWITCH_MAY_KEEP_STOPS = frozenset({BINANCE})
+
+# Kinds without a counterpart at a venue, and why: none of its plans has them.
+ABSENT: dict[str, dict[str, str]] = {
+    BINANCE: {},
+    HYPERLIQUID: {
+        "listen_key_expired": "its user streams hang on no key",
+        "filter_change": "a tick follows from the price and the decimals of sizes, which stay",
+        "late_fill": "an order's end is in a block, and nothing trades in an earlier one",
+    },
+}
+
+# What else strikes there under the name of a kind.
+WORDS: dict[str, dict[str, str]] = {
+    BINANCE: {},
+    HYPERLIQUID: {
+        "unknown_503": "a page under status 503; carried out every second time",
+        "unknown_1007": "status 500 or a page under 504; carried out every second time",
+        "busy_1008": "the budget of requests is said to be used up; not carried out",
+        "throttled": "429, mostly with Retry-After; not carried out",
+        "key_refused": "every action answers that the wallet does not exist for 1 to 40 s",
+        "cancel_race": "an order trades just before its cancel, and the trade is told late",
+    },
+}
+
 # Rows that need no injection: the workload and the venue's own course bring them about.
 ARISING: dict[str, str] = {
     "F12": "every attempt has its own answer, and most have a doubtful one",

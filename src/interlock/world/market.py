@@ -18,13 +18,18 @@ _BEGINS, _ENDS = 50_000, 120_000
 
 
 class Walk:
-    """One symbol's flow. ``price`` in price units, ``size`` the best level in quantity units."""
+    """One symbol's flow.
 
-    def __init__(self, chance: Chance, price: int, *, tick: int, size: int) -> None:
+    ``price`` and the ``tick`` that it walks by in price units; in quantity units the ``clip`` that
+    sizes are multiples of, and ``size`` the most of the best level.
+    """
+
+    def __init__(self, chance: Chance, price: int, *, tick: int, size: int, clip: int) -> None:
         self.fair = price
         self._chance = chance
         self._tick = tick
         self._size = size
+        self._clip = clip
         self._numbers: list[int] = []
         self._is_burst = False
         self.is_resting = False
@@ -55,13 +60,13 @@ class Walk:
         for number in self._numbers:
             crowd.withdraw(market, number)
         self._numbers.clear()
-        tick = market.instrument.round_price(1, up=True)
+        tick = max(self._tick, market.instrument.round_price(1, up=True))
         fair = market.instrument.round_price(self.fair, up=False)
         for level in range(_LEVELS):
             for side in (1, -1):
                 price = fair - tick * level if side > 0 else fair + tick * (level + 1)
-                lots = 1 + self._chance.below(self._size // market.instrument.lot)
-                quantity = lots * market.instrument.lot
+                clips = 1 + self._chance.below(self._size // self._clip)
+                quantity = clips * self._clip
                 number = crowd.rest(state, market, side, price=price, quantity=quantity)
                 if number:
                     self._numbers.append(number)
@@ -71,7 +76,7 @@ class Walk:
         side = 1 if self._chance.below(2) else -1
         best = market.book.best(-side)
         if best:
-            lots = 1 + self._chance.below(2 * self._size // market.instrument.lot)
+            clips = 1 + self._chance.below(2 * self._size // self._clip)
             reach = max(1, best * 2_000 // MILLION)
-            price, quantity = best + side * reach, lots * market.instrument.lot
+            price, quantity = best + side * reach, clips * self._clip
             crowd.take(state, market, side, price=price, quantity=quantity)

@@ -13,19 +13,18 @@ from typing import Any
 import msgspec
 
 from interlock.runtime.settings import MS, SECOND
-from interlock.sim.binance_server.sessions import Session
 from interlock.wire.http import HttpRequest, HttpResponse
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
-from interlock.world.races import ADDRESS, Races
+from interlock.world.lines.line import page
+from interlock.world.races import Races
 from interlock.world.timeline import Planned, Timeline
 
 TIMEOUT_NS = 10 * SECOND
 # The client pings every 10 s and gives a socket up 5 s later.
 PING_NS = 15 * SECOND
-_HTML = b"<html><head><title>%d</title></head><body>unavailable</body></html>"
-_TRADES = "/userTrades"
-_ODD = b'{"e":"PLEDGE_UPDATE","E":1700000000000,"a":{"m":[1,null,{"k":"v"}],"new":true}}'
+# How long a frame of a client takes.
+_SENDING_NS = 5 * MS
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -39,7 +38,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Socket:
     """One WebSocket: the server's session here, the client's callbacks there."""
 
-    def __init__(self, session: Session, is_user: bool) -> None:
+    def __init__(self, session: Any, is_user: bool) -> None:
         self.session = session
         self.is_user = is_user
         self.is_open = True
@@ -47,6 +46,11 @@ class Socket:
         self.frame: Callable[[bytes], None] = lambda frame: None
         self.lost: Callable[[str], None] = lambda reason: None
         self.ts_last = 0
+
+    def deliver(self, frame: bytes) -> None:
+        """A frame has come through."""
+        if self.is_open:
+            self.frame(frame)
 
 
 class Network:
@@ -56,6 +60,7 @@ class Network:
         self.timeline = timeline
         self.exchange = exchange
         self.dice = dice
+        self._words = exchange.line.words
         self.cut_until = 0
         self.nameless_until = 0
         self.closed_until = 0
@@ -93,17 +98,16 @@ class Network:
 
     def carry_out(self, request: HttpRequest, kind: str) -> tuple[HttpResponse | None, int]:
         """At the venue: (response, or None where the connection breaks; delay of the way back)."""
-        dice, ts = self.dice, self.timeline.ts
+        dice, ts, words = self.dice, self.timeline.ts, self._words
         if ts < self.closed_until:
             dice.matters("maintenance")
-            return _page(503), 0
-        if ts < self.refused_until and b"signature=" in request.query + request.body:
+            return page(503), 0
+        if ts < self.refused_until and words.is_signed(request):
             dice.matters("key_refused")
-            text = "Invalid API-key, IP, or permissions for action."
-            return _error(401, -2015, text), 0
-        if ts < self.tradeless_until and request.path.endswith(_TRADES):
+            return words.trouble("key_refused", dice), 0
+        if ts < self.tradeless_until and words.asks_for_executions(request):
             dice.matters("history_down")
-            return _page(503), 0
+            return page(503), 0
         trouble = self._trouble()
         if trouble is not None and not trouble[1]:
             return trouble[0], 0
@@ -115,22 +119,13 @@ class Network:
 
     def _trouble(self) -> tuple[HttpResponse, bool] | None:
         """An answer of the venue's own trouble, and whether it carried the request out."""
-        dice = self.dice
-        if dice.hits("unknown_503"):
-            text = "Unknown error, please check your request or try again later."
-            return _error(503, -1000, text), dice.coin("unknown_503")
-        if dice.hits("unknown_1007"):
-            code = -1007 if dice.coin("unknown_1007") else -1006
-            text = "Timeout waiting for response from backend server."
-            return _error(408, code, text), dice.coin("unknown_1007")
-        if dice.hits("busy_1008"):
-            return _error(503, -1008, "Service Unavailable."), False
-        if dice.hits("throttled"):
-            seconds = dice.between("throttled", 1, 20)
-            status = 429 if dice.between("throttled", 0, 4) else 418
-            answer = _error(status, -1003, "Too many requests.")
-            headers = {**answer.headers, "retry-after": str(seconds)}
-            return msgspec.structs.replace(answer, headers=headers), False
+        dice, words = self.dice, self._words
+        for kind in ("unknown_503", "unknown_1007"):
+            if dice.hits(kind):
+                return words.trouble(kind, dice), dice.coin(kind)
+        for kind in ("busy_1008", "throttled"):
+            if dice.hits(kind):
+                return words.trouble(kind, dice), False
         return None
 
     def _handle(self, ts: int, request: HttpRequest, kind: str) -> HttpResponse:
@@ -138,33 +133,25 @@ class Network:
         if kind == "cancel":
             return self._races.cancel(ts, request)
         if kind != "query":
-            response = venue.server.handle(ts, request, address=ADDRESS)
-            if kind == "place" and response.status == 200 and dice.hits("order_hidden"):
-                until = ts + dice.between("order_hidden", 10_000, 45_000) * MS
-                venue.hidden[_placed(response)] = until
+            response = venue.server.handle(ts, request)
+            name = self._words.placed(response) if kind == "place" else ""
+            if name and dice.hits("order_hidden"):
+                venue.hidden[name] = ts + dice.between("order_hidden", 10_000, 45_000) * MS
             return response
         if dice.hits("query_lag"):
             venue.lag_ns = dice.between("query_lag", 1, 5_000) * MS
-        response = venue.server.handle(ts, request, address=ADDRESS)
+        response = venue.server.handle(ts, request)
         venue.lag_ns = 0
-        if self.untold and request.path.endswith(_TRADES):
-            response = self._without_untold(response)
+        if self.untold and response.status == 200 and self._words.asks_for_executions(request):
+            response = self._words.without(response, self.untold)
         if "stale_snapshot" not in dice.plan.rates:
             return response
-        kept = self._asked.setdefault(_question(request), [])
+        kept = self._asked.setdefault(self._words.question(request), [])
         kept[:] = [item for item in kept if item[0] > ts - 5 * SECOND]
         kept.append((ts, response))
         if len(kept) > 1 and dice.hits("stale_snapshot"):
             return kept[0][1]
         return response
-
-    def _without_untold(self, response: HttpResponse) -> HttpResponse:
-        """A list of executions without those that nothing tells of."""
-        said = msgspec.json.decode(response.body)
-        if not isinstance(said, list):
-            return response
-        kept = [row for row in said if row["orderId"] not in self.untold]
-        return msgspec.structs.replace(response, body=msgspec.json.encode(kept))
 
     def _spoil(self, response: HttpResponse) -> tuple[HttpResponse | None, int]:
         dice = self.dice
@@ -178,7 +165,7 @@ class Network:
                 body = b"" if dice.coin("answer_empty") else b"{}"
                 return msgspec.structs.replace(response, body=body), 0
             if dice.hits("answer_html"):
-                return _page((200, 502, 504)[dice.between("answer_html", 0, 2)]), 0
+                return page((200, 502, 504)[dice.between("answer_html", 0, 2)]), 0
         if dice.hits("answer_late"):
             return response, dice.between("answer_late", 100, 12_000) * MS
         return response, 0
@@ -195,12 +182,22 @@ class Network:
         self.turn()
         return socket
 
+    def send(self, socket: Socket, frame: bytes) -> None:
+        """A client says something on its socket; what comes into a silence is lost."""
+        if self.timeline.ts >= max(socket.ts_frozen, self.cut_until):
+            self.timeline.after(_SENDING_NS, self._receive, socket, frame)
+
+    def _receive(self, socket: Socket, frame: bytes) -> None:
+        if socket.is_open:
+            self.exchange.server.receive(self.timeline.ts, socket.session, frame)
+            self.turn()
+
     def close(self, socket: Socket) -> None:
         """The client is gone."""
         socket.is_open = False
         if socket in self.sockets:
             self.sockets.remove(socket)
-            self.exchange.server.close(socket.session.number)
+            self.exchange.server.close(socket.session)
 
     def close_all(self, reason: str) -> None:
         """The venue closes every socket."""
@@ -229,16 +226,15 @@ class Network:
     def turn(self) -> None:
         """Pass on what the server has for anybody, and come back when something is due there."""
         ts = self.timeline.ts
+        server = self.exchange.server
         for socket in list(self.sockets):
-            session = socket.session
-            if session.out:
-                for frame in self.exchange.server.sessions.poll(ts, session.number):
-                    self._pass(socket, frame)
-            if session.closing is not None:
-                reason = session.closing[1]
+            for frame in server.frames(ts, socket.session):
+                self._pass(socket, frame)
+            reason = server.ended(socket.session)
+            if reason:
                 self.close(socket)
                 self.timeline.after(2 * MS, socket.lost, reason)
-        due = self.exchange.server.next_due()
+        due = server.next_due()
         if self._wake is None or due < self._wake_ts:
             if self._wake is not None:
                 self._wake.cancel()
@@ -251,13 +247,23 @@ class Network:
         self.turn()
 
     def _pass(self, socket: Socket, frame: bytes) -> None:
-        line, dice = self.timeline, self.dice
-        if line.ts < socket.ts_frozen:
+        """A frame of the venue on its way, unless it comes into a silence or nothing tells it."""
+        if self.timeline.ts < socket.ts_frozen:
             if socket.is_user:
-                dice.matters("stream_silent")
+                self.dice.matters("stream_silent")
             return
-        if self.untold and any(b'"i":%d,' % number in frame for number in self.untold):
+        if self.untold:
+            frame = self._words.told(frame, self.untold)
+        if not frame:
             return
+        if self._words.is_reply(frame):
+            self.timeline.after(_SENDING_NS, socket.deliver, frame)
+        else:
+            self._carry(socket, frame)
+
+    def _carry(self, socket: Socket, frame: bytes) -> None:
+        """A frame with whatever befalls it."""
+        line, dice = self.timeline, self.dice
         late = 0
         if socket.is_user:
             frame, late = self._races.told(frame)
@@ -271,7 +277,7 @@ class Network:
             if not found:
                 # One connection keeps its order, unless something holds a message up.
                 arrives = socket.ts_last = max(arrives, socket.ts_last + 1)
-            line.at(arrives + found, self._deliver, socket, spoiled)
+            line.at(arrives + found, socket.deliver, spoiled)
             if not (socket.is_user and not again and dice.hits("message_twice")):
                 return
 
@@ -280,47 +286,20 @@ class Network:
         dice = self.dice
         if dice.hits("quote_lost"):
             return b""
-        if b'"bookTicker"' in frame and dice.hits("quote_wrong"):
-            return self._distort(frame)
+        if self._words.is_touch(frame) and dice.hits("quote_wrong"):
+            return self._words.distorted(frame, dice)
         return frame
-
-    def _distort(self, frame: bytes) -> bytes:
-        """A touch as no market has it: crossed, zero, not a number, or far from the price."""
-        dice = self.dice
-        said = msgspec.json.decode(frame)
-        touch = said.get("data", said)
-        how = dice.between("quote_wrong", 0, 4)
-        if how == 0:
-            touch["b"], touch["a"] = touch["a"], touch["b"]
-        elif how == 1:
-            touch["b"] = touch["a"] = "0"
-        elif how == 2:
-            touch["b"] = "NaN"
-        else:
-            low, high = (500, 950) if how == 3 else (1_050, 2_000)
-            parts = dice.between("quote_wrong", low, high)
-            for side in ("b", "a"):
-                whole, _, decimals = touch[side].partition(".")
-                units = int(whole + decimals) * parts // 1_000
-                text = str(units).rjust(len(decimals) + 1, "0")
-                cut = len(text) - len(decimals)
-                touch[side] = f"{text[:cut]}.{text[cut:]}" if decimals else text
-        return msgspec.json.encode(said)
 
     def _on_user_stream(self, socket: Socket, again: int) -> int:
         """How late a message of the user stream is; -1 when it is lost."""
         dice = self.dice
         if dice.hits("odd_message"):
-            self.timeline.after(1 * MS, self._deliver, socket, _ODD)
+            self.timeline.after(1 * MS, socket.deliver, self._words.odd)
         if not again and dice.hits("message_lost"):
             return -1
         if dice.hits("message_late"):
             return dice.between("message_late", 100, 10_000) * MS
         return 0
-
-    def _deliver(self, socket: Socket, frame: bytes) -> None:
-        if socket.is_open:
-            socket.frame(frame)
 
 
 class _Exchange:
@@ -357,25 +336,3 @@ class _Exchange:
         if self._over.act is not None:
             self._over.cancel()
             self._back(outcome)
-
-
-def _error(status: int, code: int, text: str) -> HttpResponse:
-    body: dict[str, Any] = {"code": code, "msg": text}
-    return HttpResponse(status=status, body=msgspec.json.encode(body))
-
-
-def _page(status: int) -> HttpResponse:
-    return HttpResponse(status=status, body=_HTML % status, content_type="text/html")
-
-
-def _placed(response: HttpResponse) -> str:
-    """The client id of an order that the venue has taken on."""
-    said = msgspec.json.decode(response.body)
-    return str(said.get("clientOrderId") or said.get("clientAlgoId"))
-
-
-def _question(request: HttpRequest) -> bytes:
-    """A request without its time and signature."""
-    changing = (b"timestamp=", b"signature=", b"recvWindow=")
-    parts = [p for p in request.query.split(b"&") if not p.startswith(changing)]
-    return b"&".join([request.path.encode(), *parts])

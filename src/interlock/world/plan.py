@@ -12,7 +12,14 @@ import msgspec
 
 from interlock.runtime.settings import MINUTE, SECOND
 from interlock.world.chance import Chance
-from interlock.world.kinds import BY_NAME, KINDS
+from interlock.world.kinds import (
+    ABSENT,
+    BINANCE,
+    BY_NAME,
+    KINDS,
+    SWITCH_MAY_KEEP_STOPS,
+    VENUES,
+)
 
 HALF_HOUR = 30 * MINUTE
 QUIET = 90 * SECOND
@@ -29,12 +36,15 @@ class PlanError(ValueError):
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``busy_ns`` with faults, then quiet time. ``rates`` by kind; ``muted`` strikes are left out.
 
+    ``venue`` is whose protocol the exchange speaks, one of ``kinds.VENUES``.
+
     ``only`` keeps the named strikes alone (None: all). ``dead_man_ns`` is the delay of the venue's
     switch for a silent engine (0: not used), which by ``switch_keeps_stops`` takes no stops. By
     ``has_stop_limits`` stops of brackets become limit orders.
     """
 
     seed: int
+    venue: str = BINANCE
     busy_ns: int = HALF_HOUR
     rates: dict[str, int] = {}
     muted: frozenset[str] = frozenset()
@@ -48,38 +58,53 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return strike not in self.muted and (self.only is None or strike in self.only)
 
 
-def drawn(seed: int, *, busy_ns: int = HALF_HOUR) -> Plan:
-    """The plan of a seed: every kind left out of half of the plans, else drawn from its range."""
+def drawn(seed: int, *, busy_ns: int = HALF_HOUR, venue: str = BINANCE) -> Plan:
+    """The plan of a seed: every kind left out of half of the plans, else drawn from its range.
+
+    Kinds that a venue has no words for are in none of its plans.
+    """
     _check_time(busy_ns)
+    _check_venue(venue)
     rates = {}
     for kind in KINDS:
         chance = Chance(seed, f"rate {kind.name}")
-        if chance.below(2):
+        if chance.below(2) and kind.name not in ABSENT[venue]:
             rates[kind.name] = chance.between(kind.low, kind.high)
     switch, stops = Chance(seed, "venue switch"), Chance(seed, "stop limits")
+    delay = (switch.below(3) == 0) * switch.between(*SWITCH_S) * SECOND
     return Plan(
         seed=seed,
+        venue=venue,
         busy_ns=busy_ns,
         rates={k: v for k, v in rates.items() if v},
-        dead_man_ns=(switch.below(3) == 0) * switch.between(*SWITCH_S) * SECOND,
-        switch_keeps_stops=bool(switch.below(2)),
+        dead_man_ns=delay,
+        switch_keeps_stops=bool(switch.below(2)) and venue in SWITCH_MAY_KEEP_STOPS,
         has_stop_limits=stops.below(3) == 0,
     )
 
 
-def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, **rates: int) -> Plan:
+def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, venue: str = BINANCE, **rates: int) -> Plan:
     """A plan with these rates and no others."""
     _check_time(busy_ns)
+    _check_venue(venue)
     _check_kinds(set(rates))
     for name, rate in rates.items():
         if rate < 0:
             raise PlanError(f"{name} strikes {rate} times; give 0 or more, or leave it out")
-    return Plan(seed=seed, busy_ns=busy_ns, rates=rates)
+    absent = [name for name in rates if name in ABSENT[venue]]
+    if absent:
+        raise PlanError(f"{absent[0]} cannot strike on {venue}: {ABSENT[venue][absent[0]]}")
+    return Plan(seed=seed, venue=venue, busy_ns=busy_ns, rates=rates)
 
 
 def _check_time(busy_ns: int) -> None:
     if busy_ns <= 0:
         raise PlanError(f"a busy time of {busy_ns} ns is none; give at least a second")
+
+
+def _check_venue(venue: str) -> None:
+    if venue not in VENUES:
+        raise PlanError(f"{venue!r} is no venue of the world; there are {', '.join(VENUES)}")
 
 
 def _check_kinds(names: set[str]) -> None:
@@ -103,7 +128,7 @@ def from_json(data: bytes) -> Plan:
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"this is no plan of the simulator: {error}") from error
-    with_rates(plan.seed, busy_ns=plan.busy_ns, **plan.rates)
+    with_rates(plan.seed, busy_ns=plan.busy_ns, venue=plan.venue, **plan.rates)
     if plan.dead_man_ns < 0:
         raise PlanError(f"a switch after {plan.dead_man_ns} ns; give 0 for none, or more")
     _check_kinds({strike.partition(" ")[0] for strike in plan.muted | (plan.only or frozenset())})

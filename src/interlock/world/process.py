@@ -23,11 +23,14 @@ from interlock.runtime.recovery import Recovered, Setup, recover
 from interlock.runtime.settings import MS, SECOND
 from interlock.runtime.upkeep import LEASE_TTL_NS
 from interlock.runtime.values import Outputs
+from interlock.world.clients import CLIENTS
+from interlock.world.clients.binance import BinanceClient
+from interlock.world.clients.feed import Place
+from interlock.world.clients.hyperliquid import HyperliquidClient
 from interlock.world.dice import Dice
 from interlock.world.exchange import Exchange
 from interlock.world.machine import Machine
 from interlock.world.network import Network
-from interlock.world.port import WorldVenue
 from interlock.world.storage import Files, WorldLeases, WorldLedger, WorldSnapshots, WorldTape
 from interlock.world.timeline import Planned, Timeline
 
@@ -155,7 +158,14 @@ class Process:
         around, instruments = self.around, tuple(engine.setup.instruments)
         self.lives += 1
         life = self._life = _Life(self)
-        venue = WorldVenue(around.network, self, instruments, leaves=self._leaves)
+        place = Place(
+            network=around.network,
+            clock=self,
+            files=around.files,
+            instruments=instruments,
+            leaves=self._leaves,
+        )
+        venue = CLIENTS[around.exchange.line.name](place)
         ledger = WorldLedger(around.files, lease, around.dice, around.timeline)
         doors = Doors(
             venue=venue,
@@ -279,7 +289,7 @@ class _Life:
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self.venue: WorldVenue | None = None
+        self.venue: BinanceClient | HyperliquidClient | None = None
         self.is_over = False
         self.disks: list[_WorldDisk] = []
 

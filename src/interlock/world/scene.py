@@ -13,8 +13,9 @@ from interlock.runtime.recovery import Member, Setup
 from interlock.runtime.settings import SECOND, Settings
 from interlock.world.chance import Chance
 from interlock.world.dice import Dice
-from interlock.world.exchange import CASH, CURRENCY, LISTED, MARKS_NS, Exchange
+from interlock.world.exchange import CASH, MARKS_NS, Exchange
 from interlock.world.kinds import COUNT, KINDS
+from interlock.world.lines import LINES
 from interlock.world.network import Network
 from interlock.world.plan import AFTERMATH, QUIET, Plan
 from interlock.world.process import Process, Surroundings, Watch
@@ -59,8 +60,9 @@ class Scene:
         self.ts_end = self.ts_trades + AFTERMATH + QUIET
         self.files = Files()
         self.truth = Truth(self.files, lambda: self.timeline.ts)
-        listed = LISTED[: 1 + (chance.below(3) == 0)]
-        self.exchange = Exchange(plan.seed, listed, start)
+        line = LINES[plan.venue]
+        listed = line.listed[: 1 + (chance.below(3) == 0)]
+        self.exchange = Exchange(plan.seed, line, listed, start)
         self.exchange.observers.append(self.truth.saw)
         self.network = Network(self.timeline, self.exchange, self.dice)
         around = Surroundings(
@@ -74,6 +76,7 @@ class Scene:
         self.settings = msgspec.structs.replace(
             SETTINGS,
             dead_man_ns=plan.dead_man_ns,
+            dead_man_scope="account" if line.is_switch_of_account else "instrument",
             dead_man_keeps_stops=plan.switch_keeps_stops,
         )
         self.protected = chance.below(3) == 0
@@ -169,7 +172,7 @@ class Scene:
         return Setup(
             instruments=instruments,
             members=members,
-            currency=CURRENCY,
+            currency=self.exchange.line.currency,
             limits=self.limits,
             settings=self.settings,
             rate=Rate(weight=2400),

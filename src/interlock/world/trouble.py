@@ -14,7 +14,7 @@ from interlock.model.limits import Limits
 from interlock.model.order import OrderType
 from interlock.runtime.settings import MS, SECOND
 from interlock.sim.venue.values import Order, OrderTicket, Refused
-from interlock.world.exchange import ACCOUNT, CASH, CURRENCY, MONEY
+from interlock.world.exchange import ACCOUNT, CASH, MONEY
 from interlock.world.scene import Scene
 
 
@@ -76,10 +76,8 @@ class OnTheNetwork(Family):
             network.close_all("the venue went away")
 
     def listen_key_expired(self) -> None:
-        for found in self._scene.exchange.server.state.listen_keys.values():
+        for _ in range(self._scene.exchange.server.expire_keys(self._line.ts)):
             self._matters("listen_key_expired")
-            found.expires = self._line.ts
-        self._scene.exchange.server.advance(self._line.ts)
 
 
 class AtTheVenue(Family):
@@ -100,8 +98,7 @@ class AtTheVenue(Family):
 
     def skew(self) -> None:
         length = self._length("skew", 100, 5_000)
-        state = self._scene.exchange.server.state
-        state.clock_offset_ns += length if self._dice.coin("skew") else -length
+        self._scene.exchange.server.shift_clock(length if self._dice.coin("skew") else -length)
         self._if_runs("skew")
 
     def price_gap(self) -> None:
@@ -155,9 +152,9 @@ class OnTheAccount(Family):
 
     def _by_hand(self, name: str) -> Order | None:
         symbol = self._symbol(name)
-        lot = self._scene.exchange.core.instrument(symbol).lot
+        clip = self._scene.exchange.listed[symbol].clip
         side = 1 if self._dice.coin(name) else -1
-        quantity = lot * self._dice.between(name, 5, 30)
+        quantity = clip * self._dice.between(name, 5, 30)
         ticket = OrderTicket(symbol=symbol, side=side, quantity=quantity, type=OrderType.MARKET)
         found = self._scene.exchange.core.manual_trade(self._line.ts, ACCOUNT, ticket)
         if isinstance(found, Refused):
@@ -168,8 +165,8 @@ class OnTheAccount(Family):
 
     def late_fill(self) -> None:
         symbol = self._symbol("late_fill")
-        core = self._scene.exchange.core
-        quantity = core.instrument(symbol).lot * self._dice.between("late_fill", 1, 20)
+        exchange, core = self._scene.exchange, self._scene.exchange.core
+        quantity = exchange.listed[symbol].clip * self._dice.between("late_fill", 1, 20)
         if not isinstance(core.fill_late(self._line.ts, ACCOUNT, symbol, quantity), Refused):
             self._matters("late_fill")
 
@@ -184,7 +181,7 @@ class OnTheAccount(Family):
             ACCOUNT,
             order.symbol,
             order_id=order.order_id,
-            conditional=order in self._scene.exchange.conditionals(),
+            conditional=order.is_conditional,
         )
 
     def leverage_change(self) -> None:
@@ -197,8 +194,8 @@ class OnTheAccount(Family):
     def transfer(self) -> None:
         amount = self._dice.between("transfer", 1, 1_000) * MONEY
         amount = amount if self._dice.coin("transfer") else -amount
-        core = self._scene.exchange.core
-        if not isinstance(core.transfer(self._line.ts, ACCOUNT, CURRENCY, amount), Refused):
+        core, asset = self._scene.exchange.core, self._scene.exchange.line.currency
+        if not isinstance(core.transfer(self._line.ts, ACCOUNT, asset, amount), Refused):
             self._matters("transfer")
 
 

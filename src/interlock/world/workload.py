@@ -9,6 +9,7 @@ from interlock.model.market import Quote
 from interlock.model.order import OrderSpec, OrderType, TimeInForce
 from interlock.strategy.api import Strategy
 from interlock.world.chance import Chance
+from interlock.world.lines import LISTED
 
 # Between two decisions that no quote sets off, in some plans.
 BELL_NS = 4_000_000_000
@@ -45,6 +46,17 @@ class _Planned(Strategy):
         self.pace = part.pace
         self.has_stop_limits = part.has_stop_limits
 
+    # Asked for, not kept: what a strategy keeps is in its snapshots.
+    @property
+    def step(self) -> int:
+        """What its prices go by, price units."""
+        return LISTED[self.instrument.id].step
+
+    @property
+    def clip(self) -> int:
+        """What its sizes go by, quantity units."""
+        return LISTED[self.instrument.id].clip
+
     def hears(self, quote: Quote) -> bool:
         """Whether a quote is one to decide on; raises where the plan wants it to."""
         if quote.ts_event >= self.until or quote.instrument.id != self.instrument.id:
@@ -76,7 +88,7 @@ class Restless(_Planned):
             self.timer("bell", quote.ts_event + BELL_NS)
         self.bid = quote.bid_units
         if is_crossed(quote):
-            self.place(OrderSpec(self.instrument.id, 1, 20 * self.instrument.lot))
+            self.place(OrderSpec(self.instrument.id, 1, 20 * self.clip))
             return
         chance = self.chance
         if not chance.happens(self.pace):
@@ -94,8 +106,8 @@ class Restless(_Planned):
     def _act(self) -> None:
         chance, name = self.chance, self.instrument.id
         draw, side = chance.below(14), 1 if chance.below(2) else -1
-        size = chance.between(2, 8) * self.instrument.lot * 10
-        price = self.bid + chance.between(-20, 20)
+        size = chance.between(2, 8) * self.clip * 10
+        price = self.bid + chance.between(-20, 20) * self.step
         if draw < 3:
             self.refs.append(self.place(OrderSpec(name, side, size)))
         elif draw < 7:
@@ -121,7 +133,7 @@ class Restless(_Planned):
             self.amend(ref, quantity=(order.filled + size) / whole)
 
     def _stop(self, side: int, size: int) -> None:
-        trigger = self.bid + side * self.chance.between(15, 60)
+        trigger = self.bid + side * self.chance.between(15, 60) * self.step
         spec = OrderSpec(self.instrument.id, side, size, OrderType.STOP_MARKET, trigger=trigger)
         self.refs.append(self.place(spec))
 
@@ -143,8 +155,8 @@ class Bracketed(_Planned):
             return
         side = 1 if self.chance.below(2) else -1
         unit = 10**self.instrument.price_exponent
-        mark, away = quote.bid_units / unit, self.chance.between(20, 80) / unit
-        size = self.chance.between(2, 6) * self.instrument.lot * 10
+        mark, away = quote.bid_units / unit, self.chance.between(20, 80) * self.step / unit
+        size = self.chance.between(2, 6) * self.clip * 10
         whole = 10**self.instrument.quantity_exponent
         stop, target = mark - side * away, mark + side * away * 1.5
         self.bracket(side, size / whole, stop=stop, target=target, instrument=name)
@@ -163,7 +175,7 @@ class Bracketed(_Planned):
                 self.cancel(soft[0])
         elif held and price > 0 and quote.ts_event < self.until:
             side = -1 if held > 0 else 1
-            trigger = price + side * self.chance.between(4, 15)
+            trigger = price + side * self.chance.between(4, 15) * self.step
             kind, name = OrderType.STOP_LIMIT, self.instrument.id
             spec = OrderSpec(name, side, abs(held), kind, trigger, trigger, tag="stop")
             self.place(msgspec.structs.replace(spec, reduce_only=True))

@@ -15,7 +15,7 @@ from interlock.runtime.dispatch import Dispatch
 from interlock.runtime.engine import Engine
 from interlock.runtime.freshness import Freshness
 from interlock.world import storage
-from interlock.world.exchange import SECRET
+from interlock.world.lines.binance import SECRET
 from tests.simulation.mutants.planting import Patch, mutant
 
 

@@ -101,6 +101,10 @@ class Weights:
         window.add(ts, weight)
         return True
 
+    def used(self, ts: int) -> int:
+        """The most weight that an address has used in the minute before ``ts``."""
+        return max((window.total(ts) for window in self._windows.values()), default=0)
+
     def charge(self, ts: int, client: str, weight: int) -> None:
         """Count what an answer turned out to weigh."""
         self._windows.setdefault(client, Window()).add(ts, weight)

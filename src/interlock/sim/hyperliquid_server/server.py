@@ -6,7 +6,7 @@ something is due. Equal calls give equal answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -25,6 +25,7 @@ from interlock.sim.hyperliquid_server.sessions import (
 from interlock.sim.hyperliquid_server.state import ServerOptions, ServerState
 from interlock.sim.hyperliquid_server.user_info import UserInfo
 from interlock.sim.venue.core import VenueCore
+from interlock.sim.venue.values import Event
 from interlock.wire.http import HttpRequest, HttpResponse
 from interlock.wire.hyperliquid import errors
 from interlock.wire.hyperliquid.text import NS_PER_MS, WireFault, convert, decode
@@ -48,7 +49,8 @@ class HyperliquidServer:
     """Hyperliquid's protocol around a core.
 
     ``users`` maps addresses to accounts of the core; ``recover`` finds the address that signed a
-    digest. Faults are the business of whoever moves the bytes.
+    digest. Faults are the business of whoever moves the bytes. ``observers`` see every event of the
+    core before it becomes frames: the record of the truth.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class HyperliquidServer:
         self.state = ServerState(core, recover, options or ServerOptions())
         for address, account in users.items():
             self.state.access.add_user(address, account)
+        self.observers: list[Callable[[Event], None]] = []
         self._market = MarketInfo(self.state)
         self._user = UserInfo(self.state, self._market)
         self._actions = Actions(self.state)
@@ -214,7 +217,10 @@ class HyperliquidServer:
     def _publish(self) -> None:
         events = self.state.core.events
         while events:
-            self._channels.hear(events.popleft())
+            event = events.popleft()
+            for observer in self.observers:
+                observer(event)
+            self._channels.hear(event)
 
     def _close(self, number: int, session: Session, reason: str) -> None:
         session.closed = reason

@@ -43,10 +43,11 @@ _CLOCK_CODES = ("expired", "nonce")
 class Conversation:
     """The calls of one request, one at a time; nothing leaves any more once ``answer`` is known.
 
-    ``ts_settled`` is when ``settled`` is to be asked what an amendment leaves behind; 0: nothing.
+    ``asked`` is what the present call is about. ``ts_settled`` is when ``settled`` is to be asked
+    what an amendment leaves behind; 0: nothing.
     """
 
-    __slots__ = ("_asked", "_client", "_filled", "_pages", "answer", "request", "ts_settled")
+    __slots__ = ("_client", "_filled", "_pages", "answer", "asked", "request", "ts_settled")
 
     def __init__(self, request: Request, client: Client) -> None:
         self.answer: Answer | None = None
@@ -66,8 +67,7 @@ class Conversation:
             case FillsQuery() | PaymentsQuery():
                 self._pages = Pages(request)
         self.request = request
-        # What the present call is about.
-        self._asked: Request = request
+        self.asked: Request = request
         if isinstance(request, AmendRequest):
             self._begin_amendment(request)
 
@@ -76,9 +76,9 @@ class Conversation:
         if self.answer is not None:
             return None
         try:
-            if isinstance(self._asked, _ACTIONS):
-                return self._action(self._asked, ts)
-            return self._client.question(self._asked)
+            if isinstance(self.asked, _ACTIONS):
+                return self._action(self.asked, ts)
+            return self._client.question(self.asked)
         except (Unsupported, WireFault, NonceFault, DeadlinePassed) as error:
             self._take(self._unanswered(Verdict.NOT_SENT, str(error), ts))
             return None
@@ -95,7 +95,7 @@ class Conversation:
             # A list that breaks off is no answer.
             self._take(self._unanswered(Verdict.UNKNOWN, str(fault), ts))
             return
-        self._asked = self._pages.question
+        self.asked = self._pages.question
         if is_complete:
             self._take(msgspec.structs.replace(answer, content=self._pages.content()))
 
@@ -136,7 +136,7 @@ class Conversation:
             known.amending(request)
             return
         known.cloids.remember(request.client_order_id)
-        self._asked = OrderQuery(
+        self.asked = OrderQuery(
             request_id=request.request_id,
             client_order_id=request.client_order_id,
             instrument=request.spec.instrument,
@@ -146,7 +146,7 @@ class Conversation:
         if isinstance(found.content, VenueOrder):
             self._client.known.learn(request, found.content)
             self._client.known.amending(request)
-            self._asked = request
+            self.asked = request
             return
         reason = f"what the order has traded is not known: {found.reason or 'no such order'}"
         self.answer = msgspec.structs.replace(found, verdict=Verdict.NOT_SENT, reason=reason)
@@ -171,7 +171,7 @@ class Conversation:
 
     def _left(self) -> Request:
         """What the present call is judged as: a replacement is for what is left to trade."""
-        asked = self._asked
+        asked = self.asked
         if not isinstance(asked, AmendRequest):
             return asked
         left = msgspec.structs.replace(asked.spec, quantity=asked.spec.quantity - self._filled)
@@ -183,7 +183,7 @@ class Conversation:
         request = self.request
         if not isinstance(request, AmendRequest):
             self.answer = self._completed(answer)
-        elif self._asked is request:
+        elif self.asked is request:
             self._amended(request, answer)
         else:
             self._looked_up(request, answer)

@@ -44,22 +44,32 @@ class Form(Judge):
         spec = request.spec
         rules = self._known[process.name][spec.instrument]
         fault = _whole(spec.quantity, rules.lot, "quantity")
-        tick = rules.price_rule.tick if isinstance(rules.price_rule, FixedTick) else 1
-        fault = fault or (_whole(spec.price, tick, "price") if spec.price else "")
-        fault = fault or (_whole(spec.trigger, tick, "trigger") if spec.trigger else "")
+        fault = fault or (_level(spec.price, rules, "price") if spec.price else "")
+        fault = fault or (_level(spec.trigger, rules, "trigger") if spec.trigger else "")
         if isinstance(request, PlaceRequest) and not fault:
             fault = self._size(request, rules)
         self.demand("I10", not fault, f"{request.client_order_id}: {fault}")
 
     def _size(self, request: PlaceRequest, rules: Instrument) -> str:
         spec, order = request.spec, self.record.orders.get(request.client_order_id)
-        if spec.quantity < rules.min_quantity or spec.quantity > rules.max_quantity:
+        most = rules.max_quantity or spec.quantity
+        if not rules.min_quantity <= spec.quantity <= most:
             return f"quantity {spec.quantity} is out of the venue's range"
         if order is None or not order.is_entry:
             return ""
         price = spec.price or spec.trigger or order.intent.reference
         worth = rules.notional(price, spec.quantity)
         return f"notional {worth} is below {rules.min_notional}" * (worth < rules.min_notional)
+
+
+def _level(value: Any, rules: Instrument, name: str) -> str:
+    """Why a value is no price that the venue takes, or an empty text."""
+    rule = rules.price_rule
+    if isinstance(rule, FixedTick):
+        return _whole(value, rule.tick, name)
+    # So many figures, and no more decimals than there are; a whole price has as many as it likes.
+    step = 10 ** max(0, len(str(abs(value))) - rule.figures, rules.price_exponent - rule.decimals)
+    return _whole(value, min(step, 10**rules.price_exponent), name)
 
 
 def _whole(value: Any, step: int, name: str) -> str:

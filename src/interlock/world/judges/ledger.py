@@ -12,7 +12,6 @@ from interlock.ports import LedgerFault
 from interlock.runtime.books import Books
 from interlock.runtime.recovery import recover
 from interlock.runtime.settings import SECOND
-from interlock.world.exchange import SECRET
 from interlock.world.judging import Judge
 from interlock.world.process import Process
 from interlock.world.scene import Scene
@@ -110,7 +109,7 @@ class Trail(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._given: list[tuple[str, str, int]] = []
-        self._secret = SECRET.encode()
+        self._secret = scene.exchange.line.secret.encode()
 
     def durable(self, process: Process, rows: list[StoredRow]) -> None:
         """No row has the secret in it."""

@@ -26,8 +26,8 @@ class Rate(Judge):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._silent: dict[str, int] = {}
-        self._limits = scene.exchange.server.state.limits
-        self._most = self._limits.rules.weight_per_minute * SHARE // 100
+        self._server = scene.exchange.server
+        self._most = self._server.weight_most * SHARE // 100
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """An answer that asks for silence has been heard."""
@@ -44,5 +44,5 @@ class Rate(Judge):
         ts, until = self.scene.timeline.ts, self._silent.get(process.name, 0)
         text = f"{type(request).__name__} leaves {(until - ts) // MS} ms inside a Retry-After"
         self.demand("I15", ts >= until, text)
-        used = self._limits.used(ts)
+        used = self._server.used(ts)
         self.demand("I15", used <= self._most, f"a weight of {used} is used, {self._most} may be")

@@ -7,12 +7,13 @@ and never over a position whose stops it could take.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from interlock.model.venue import DeadManRequest, PlaceRequest, Request
 from interlock.runtime.settings import SECOND
 from interlock.sim.venue.values import EndReason, Order, OrderEvent
-from interlock.world.exchange import ACCOUNT
+from interlock.world.exchange import ACCOUNT, is_waiting
 from interlock.world.judging import Judge
 from interlock.world.process import Process
 from interlock.world.scene import Scene
@@ -71,7 +72,9 @@ class Silence(Judge):
         is_trading = loop is not None and loop.engine.startup.is_trading
         text = f"{process.name} renews the switch of {request.instrument} and does not trade"
         self.demand("I16", is_trading, text)
-        self._watched[request.instrument].sent.append(self.scene.timeline.ts)
+        for symbol, watched in self._watched.items():
+            if request.instrument in ("", symbol):
+                watched.sent.append(self.scene.timeline.ts)
 
     def saw(self, event: Any) -> None:
         """The switch strikes: orders that wait for a price stand, and nobody was there."""
@@ -93,7 +96,7 @@ class Silence(Judge):
         armed = self.scene.exchange.core.state.dead_men
         for symbol, watched in self._watched.items():
             entries = self._entries(symbol)
-            due = armed.get((ACCOUNT, symbol), 0)
+            due = armed.get((ACCOUNT, symbol), 0) or armed.get((ACCOUNT, ""), 0)
             if acts:
                 self._alive(symbol, watched, entries, due)
                 continue
@@ -112,8 +115,9 @@ class Silence(Judge):
         return process is not None and lease is not None and lease.ts_expires > process.now_ns()
 
     def _alive(self, symbol: str, watched: _Watched, entries: list[Order], due: int) -> None:
-        at_venue, in_rows = self._positions(symbol)
-        is_held, is_flat = at_venue and in_rows, not at_venue and not in_rows
+        positions = [self._positions(name) for name in self._covered(symbol)]
+        is_held = any(at_venue and in_rows for at_venue, in_rows in positions)
+        is_flat = not any(at_venue or in_rows for at_venue, in_rows in positions)
         watched.due = 0
         watched.should = watched.should + LOOK_NS if entries and is_flat else 0
         watched.bare = watched.bare + LOOK_NS if watched.should and self._delay and not due else 0
@@ -122,6 +126,10 @@ class Silence(Judge):
         self.demand("I16", watched.bare <= WRONG_NS, text)
         text = f"the switch of {symbol} stays armed over a position"
         self.demand("I14", watched.held <= WRONG_NS, text)
+
+    def _covered(self, symbol: str) -> Iterable[str]:
+        """What the switch over a symbol covers: it alone, or all of the account."""
+        return self._watched if self.scene.exchange.line.is_switch_of_account else (symbol,)
 
     def _positions(self, symbol: str) -> tuple[bool, bool]:
         """Whether there is a position that a stop may protect, at the venue and in our rows.
@@ -141,7 +149,7 @@ class Silence(Judge):
             order
             for order in self.scene.exchange.open_orders()
             if order.symbol == symbol
-            and not order.is_conditional
+            and not is_waiting(order)
             and not order.reduce_only
             and order.client_id in self.record.orders
         ]

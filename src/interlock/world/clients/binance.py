@@ -1,8 +1,8 @@
-"""The venue port in virtual time: the real drafts, judge and stream reader on the world's line."""
+"""Binance's client in virtual time: real drafts, judge and stream reader on the world's line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -12,19 +12,9 @@ from interlock.model.clock import Offset
 from interlock.model.events import MarkChanged
 from interlock.model.instrument import Instrument
 from interlock.model.market import Quote
-from interlock.model.venue import (
-    AmendRequest,
-    Answer,
-    CancelRequest,
-    DeadManRequest,
-    PlaceRequest,
-    Request,
-    Stream,
-    StreamChanged,
-    TimeQuery,
-)
+from interlock.model.venue import Answer, Request, Stream, TimeQuery
 from interlock.ports import Clock, Heard
-from interlock.runtime.settings import MS, SECOND
+from interlock.runtime.settings import SECOND
 from interlock.wire.binance import requests, signing
 from interlock.wire.binance.answers import Judge, Reply
 from interlock.wire.binance.conversation import Conversation
@@ -34,40 +24,24 @@ from interlock.wire.binance.requests import DeadlinePassed, Dialect, Draft
 from interlock.wire.binance.streams import MarkSeen, StreamReader, UserStreamEnded
 from interlock.wire.binance.terms import VENUE, Listing, symbol_of
 from interlock.wire.http import HttpRequest
-from interlock.world.exchange import KEY, SECRET
+from interlock.world.clients.feed import CLOCK_NS, SILENCE_NS, Feed, Place, kind_of, nobody
+from interlock.world.lines.binance import KEY, SECRET
 from interlock.world.network import Network, Outcome, Socket
 
-_BACK_OFF_MS = (100, 250, 500, 1_000, 2_000, 5_000)
 _KEEP_NS = 20 * 60 * SECOND
-_CLOCK_NS = 60 * SECOND
-# Quotes may be nine seconds apart, marks twelve.
-_SILENCE_NS = 20 * SECOND
 _sign = partial(signing.hmac_signature, SECRET.encode())
-_KINDS: dict[type, str] = {
-    PlaceRequest: "place",
-    CancelRequest: "cancel",
-    AmendRequest: "amend",
-    DeadManRequest: "session",
-}
 
 
-class WorldVenue:
+class BinanceClient:
     """One account at the world's venue, as one process sees it. Dead after ``drop``."""
 
     name = VENUE
 
-    def __init__(
-        self,
-        network: Network,
-        clock: Clock,
-        instruments: Sequence[Instrument],
-        *,
-        leaves: Callable[[Request], None],
-    ) -> None:
-        self._network = network
-        self._clock = clock
-        self._leaves = leaves
-        self._listing = Listing(instruments)
+    def __init__(self, place: Place) -> None:
+        self._network = network = place.network
+        self._clock = clock = place.clock
+        self._leaves = place.leaves
+        self._listing = Listing(place.instruments)
         links = Links()
         self._dialect = Dialect(listing=self._listing)
         self._judge = Judge(self._dialect, links)
@@ -91,7 +65,7 @@ class WorldVenue:
             names += [f"{symbol}@bookTicker", f"{symbol}@markPrice"]
         market = "streams=" + "/".join(names)
         self._feeds = [
-            _Feed(self, Stream.MARKET, silence_ns=_SILENCE_NS),
+            _Feed(self, Stream.MARKET, silence_ns=SILENCE_NS),
             _Feed(self, Stream.USER, silence_ns=0),
         ]
         self._feeds[0].open("/stream", market.encode())
@@ -117,7 +91,7 @@ class WorldVenue:
     def drop(self) -> None:
         """The process is gone: nothing is heard any more, and the sockets close."""
         self._is_dead = self._calls.is_dead = True
-        self._heard = _nobody
+        self._heard = nobody
         for feed in self._feeds:
             feed.drop()
 
@@ -139,8 +113,7 @@ class WorldVenue:
             talk.failed(str(error), ts=self._clock.now_ns(), has_left=False)
             self._network.timeline.after(0, self._go_on, talk)
             return
-        kind = _KINDS.get(type(talk.request), "query")
-        self._network.call(signed, kind, partial(self._came, talk))
+        self._network.call(signed, kind_of(talk.request), partial(self._came, talk))
 
     def _came(self, talk: Conversation, outcome: Outcome) -> None:
         if self._is_dead:
@@ -185,7 +158,7 @@ class WorldVenue:
         self._network.call(self._calls.sign(draft, 0), "session", came)
         self.later(_KEEP_NS, self._keep_listen_key)
 
-    def again(self, feed: _Feed) -> None:
+    def again(self, feed: Feed) -> None:
         """Open a feed's socket again."""
         if self._is_dead:
             return
@@ -250,7 +223,7 @@ class _Calls:
         """Measure now and every minute, until the process is gone."""
         if not self.is_dead:
             self.measure()
-            self._network.timeline.after(_CLOCK_NS, self.keep_measuring)
+            self._network.timeline.after(CLOCK_NS, self.keep_measuring)
 
     def measure(self) -> None:
         """Measure the venue's clock."""
@@ -273,66 +246,17 @@ class _Calls:
         self._network.call(self.sign(draft, 0), "session", came)
 
 
-class _Feed:
-    """One stream kept alive: told as down before it is opened again."""
+class _Feed(Feed):
+    """One stream of Binance: it speaks as soon as it is open."""
 
-    def __init__(self, venue: WorldVenue, stream: Stream, *, silence_ns: int) -> None:
-        self.venue = venue
-        self.stream = stream
-        self.path = ""
-        self.query = b""
-        self._silence_ns = silence_ns
-        self._socket: Socket | None = None
-        self._failures = 0
-        self._is_up = False
-        self._connections = 0
-        self._ts_heard = 0
+    def __init__(self, venue: BinanceClient, stream: Stream, *, silence_ns: int) -> None:
+        super().__init__(venue, stream, silence_ns=silence_ns)
+        self._venue = venue
 
-    def open(self, path: str, query: bytes) -> None:
-        """Open the socket at an address."""
-        self.path, self.query = path, query
-        socket = self.venue.connect_socket(path, query, is_user=self.stream is Stream.USER)
-        if socket is None:
-            self.failed()
-            return
-        self._socket = socket
-        socket.frame, socket.lost = self._frame, self._lost
-        self._connections += 1
-        self._is_up = True
-        self._ts_heard = self.venue.now()
-        self._tell("connected" if self._connections == 1 else "connected again")
-        if self._silence_ns:
-            self.venue.later(self._silence_ns // 4, partial(self._watch, socket))
-
-    def cut(self, reason: str) -> None:
-        """Drop the present socket; another one is opened."""
-        if self._socket is not None:
-            self.venue.disconnect(self._socket)
-            self._lost(reason)
-
-    def drop(self) -> None:
-        """Close for good."""
-        if self._socket is not None:
-            self.venue.disconnect(self._socket)
-
-    def failed(self) -> None:
-        """Try again later."""
-        delay = _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS) - 1)]
-        self._failures += 1
-        self.venue.later(delay * MS, partial(self.venue.again, self))
-
-    def _lost(self, reason: str) -> None:
-        self._socket = None
-        if self._is_up:
-            self._is_up = False
-            self._tell(reason)
-        self.failed()
-
-    def _frame(self, frame: bytes) -> None:
-        self._failures = 0
-        self._ts_heard = self.venue.now()
+    def take_frame(self, frame: bytes) -> None:
+        self.heard()
         try:
-            said = self.venue.read(frame)
+            said = self._venue.read(frame)
         except WireFault as fault:
             if self.stream is Stream.USER:
                 self.cut(str(fault))
@@ -344,26 +268,8 @@ class _Feed:
             if isinstance(event, MarkSeen):
                 event = MarkChanged(event.ts_event, event.instrument, event.mark)
             if self.stream is Stream.USER or isinstance(event, Quote | MarkChanged):
-                self.venue.tell(event)
-
-    def _watch(self, socket: Socket) -> None:
-        if self._socket is not socket:
-            return
-        if self.venue.now() - self._ts_heard > self._silence_ns:
-            self.cut("silent for too long")
-            return
-        self.venue.later(self._silence_ns // 4, partial(self._watch, socket))
-
-    def _tell(self, reason: str) -> None:
-        ts = self.venue.now()
-        self.venue.tell(
-            StreamChanged(ts_event=ts, stream=self.stream, is_up=self._is_up, reason=reason)
-        )
+                self._venue.tell(event)
 
 
 class _Key(msgspec.Struct):
     listenKey: str
-
-
-def _nobody(event: Any) -> None:
-    """Nobody listens."""
