@@ -138,7 +138,12 @@ def _print(tallies: dict[str, Tally], *, is_markdown: bool, console: Console) ->
 @click.option("--doubles", default=5_000, help="Crashes in recovery.", show_default=True)
 @click.option("--workers", default=2, help="Processes.", show_default=True)
 @click.option("--only", default="", help="Lines of the table whose name has this text.")
-@click.option("--markdown", "is_markdown", is_flag=True, help="Print the table as Markdown.")
+@click.option(
+    "--markdown",
+    "is_markdown",
+    is_flag=True,
+    help="Print the table as Markdown, as to a file or a pipe.",
+)
 def main(transactions: int, doubles: int, workers: int, only: str, is_markdown: bool) -> None:
     """Crash the storage at every point, and tell what became of it."""
     console = Console(stderr=True)
@@ -159,7 +164,8 @@ def main(transactions: int, doubles: int, workers: int, only: str, is_markdown: 
             tallies[part.line].add(tally)
             bad = sum(tally.bad for line, tally in tallies.items() if "planted" not in line)
             progress.update(task, advance=1, description=f"parts, {bad} bad runs")
-    _print(tallies, is_markdown=is_markdown, console=Console())
+    screen = Console()
+    _print(tallies, is_markdown=is_markdown or not screen.is_terminal, console=screen)
     print(f"{time.monotonic() - started:,.0f} s with {workers} processes")
     wrong = verdict(tallies)
     for text in wrong:

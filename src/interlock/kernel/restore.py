@@ -207,7 +207,7 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
     known = row.client_order_id in state.open or row.client_order_id in state.closed
     if owner is None or slot is None or known:
         return False
-    _give_way(owner, ref)
+    give_way(owner, ref)
     order = Order(row.client_order_id, owner, ref, row.spec)
     order.status = OrderStatus.SUBMITTED
     order.ts_submitted = row.ts_event
@@ -220,7 +220,7 @@ def adopt_intent(state: State, row: IntentRow, ref: int) -> bool:
     return True
 
 
-def _give_way(owner: StrategySlot, ref: int) -> None:
+def give_way(owner: StrategySlot, ref: int) -> None:
     """What the replay decided under a number that the ledger has for another order waits no more.
 
     A target would be taken up when the order before it is over, and would leave under that number.

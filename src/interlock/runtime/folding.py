@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.kernel.restore import adopt_intent, event_of
+from interlock.kernel.restore import adopt_intent, event_of, give_way
 from interlock.kernel.state import State
 from interlock.model.effects import SetTimer
 from interlock.model.events import Report
@@ -90,6 +90,7 @@ class Folding:
         for name, owner in state.strategies.items():
             if strategy_number(name) == part.strategy and client_order_id.startswith(owner.prefix):
                 owner.strategy._next_ref = max(owner.strategy._next_ref, part.ref + 1)
+                give_way(owner, part.ref)
 
     def hold(self, instrument: Instrument) -> None:
         """Let the rules of an instrument hold from here on: decisions are judged by their own."""

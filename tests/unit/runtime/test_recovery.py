@@ -9,6 +9,7 @@ from interlock.kernel import snapshot
 from interlock.kernel.snapshot import SnapshotError
 from interlock.model.limits import Limits
 from interlock.model.market import Quote
+from interlock.model.order import Change, OrderStatus
 from interlock.model.rows import (
     InstrumentRow,
     IntentRow,
@@ -17,13 +18,16 @@ from interlock.model.rows import (
     LedgerRow,
     PolicyRow,
     StoredRow,
+    TransitionRow,
     encode_row,
 )
 from interlock.model.venue import OrderSeen, PlaceRequest
+from interlock.runtime.folding import Folding
 from interlock.runtime.recovery import VERSION, Member, Recovered, pack, recover
 from interlock.runtime.settings import MS, SECOND
 from interlock.runtime.values import LeaseChanged
 from interlock.strategy.api import Strategy
+from interlock.strategy.intents import Target
 from tests.scenario import EQUITY
 from tests.toy_players import BTC, T0
 from tests.unit.runtime.core import CASH, Core, Idle, order_of, setup_of
@@ -177,3 +181,26 @@ def test_what_another_life_sent_may_come_for_as_long_as_an_attempt_lasts(ahead: 
     settings = after.engine.setup.settings
     least = settings.attempt_ns + settings.proof_ns
     assert least < after.ts - ts_begin < least + 2 * SECOND
+
+
+def test_what_a_replay_wants_under_a_number_that_a_row_refuses_gives_way() -> None:
+    """Without the market of its last decisions it may have put off what the rows tell the end of."""
+    core = Core()
+    state = core.engine.desk.state
+    owner = state.strategies["toy"]
+    owner.wants[BTC.id] = Target(instrument=BTC.id, quantity=3_000, ref=5)
+    row = TransitionRow(
+        ts_event=core.ts,
+        client_order_id=owner.client_order_id(5),
+        change=Change.REJECT,
+        before=OrderStatus.SUBMITTED,
+        after=OrderStatus.REJECTED,
+        quantity=3_000,
+        filled=0,
+        price=0,
+        trigger=0,
+        reason="RATE_BUDGET",
+    )
+    Folding(state, core.engine.desk.books, core.engine.desk.settings).fold(row)
+    assert not owner.wants
+    assert owner.strategy._next_ref == 6
