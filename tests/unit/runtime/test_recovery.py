@@ -184,7 +184,7 @@ def test_what_another_life_sent_may_come_for_as_long_as_an_attempt_lasts(ahead: 
 
 
 def test_what_a_replay_wants_under_a_number_that_a_row_refuses_gives_way() -> None:
-    """Without the market of its last decisions it may have put off what the rows tell the end of."""
+    """Without the market of its last decisions it may hold what the rows tell the end of."""
     core = Core()
     state = core.engine.desk.state
     owner = state.strategies["toy"]
