@@ -52,7 +52,7 @@ OUTSIDE = ("arrival", "execution")
 # More trading requests than a session has.
 REQUESTS_MOST = 12
 # An engine that finds an order of its own without an intent will never go on.
-PATIENCE_S, HASTY_PATIENCE_S = 25.0, 8.0
+PATIENCE_S, HASTY_PATIENCE_S = 25.0, 12.0
 WORKERS = 2
 
 
