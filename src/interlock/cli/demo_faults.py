@@ -228,6 +228,11 @@ class Story:
             number += 1
             await asyncio.sleep(REST_S if number < len(ACTS) else 3 * REST_S)
 
+    async def settled(self) -> None:
+        """Until the fault that is under way has been followed to its end; each has its patience."""
+        while self.is_playing:
+            await asyncio.sleep(_LOOK_S)
+
     def _has_time(self) -> bool:
         now = self.stage.session.clock.now_ns()
         return not self._ts_end or now + LEAST_LEFT_S * 1e9 < self._ts_end
@@ -241,22 +246,28 @@ class Story:
         self.is_playing = True
         self.now = act.title
         self._note(FAULT, act.text)
-        for rule in act.rules:
-            await ask(self.stage.exchange.admin, "/faults", rule)
         try:
-            outcome = await act.follow(self.stage)
-            self.survived += 1
-            name, word = SURVIVED, "SURVIVED"
-        except TimeoutError:
-            name, word = "FAULT_NOT_SETTLED", "NOT SETTLED"
-            outcome = f"not settled within {_PATIENCE_S:g} s"
-        except Broken as error:
-            name, word, outcome = "FAULT_NOT_SURVIVED", "NOT SURVIVED", str(error)
-        self.now, self.is_playing = "", False
+            name, word, outcome = await self._followed(act)
+        finally:
+            self.is_playing = False
+        self.now = ""
         self.past.append(outcome)
         self._note(name, outcome)
         self._told(f"{word} {outcome}")
         await self._clear()
+
+    async def _followed(self, act: Act) -> tuple[str, str, str]:
+        """Inject it; the notice, the word and the sentence that say what became of it."""
+        for rule in act.rules:
+            await ask(self.stage.exchange.admin, "/faults", rule)
+        try:
+            outcome = await act.follow(self.stage)
+        except TimeoutError:
+            return "FAULT_NOT_SETTLED", "NOT SETTLED", f"not settled within {_PATIENCE_S:g} s"
+        except Broken as error:
+            return "FAULT_NOT_SURVIVED", "NOT SURVIVED", str(error)
+        self.survived += 1
+        return SURVIVED, "SURVIVED", outcome
 
     async def _clear(self) -> None:
         await ask(self.stage.exchange.admin, "/faults", method="DELETE")
@@ -264,7 +275,7 @@ class Story:
     def summary(self) -> str:
         """How many there were, and what became of them."""
         text = f"{self.played} injected, {self.survived} survived"
-        return f"{text}, 1 under way at the end" if self.now and self.is_playing else text
+        return f"{text}, 1 under way at the end" if len(self.past) < self.played else text
 
     def _note(self, name: str, text: str) -> None:
         ts = self.stage.session.clock.now_ns()

@@ -95,6 +95,9 @@ class Show:
             playing = asyncio.create_task(self._play(self._story))
         try:
             await asyncio.sleep(seconds or 1e9)
+            if self._story is not None:
+                # In the middle of one the books differ by what is not known yet.
+                await self._story.settled()
             self._session.stop("interlock demo", f"ran for {seconds:g} s as asked")
         finally:
             if playing is not None:
