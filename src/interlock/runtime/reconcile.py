@@ -44,6 +44,7 @@ TRIES_MAX = 16
 RECONNECT = "reconnect"
 # What the first look at an account waits for besides the answers of its round.
 EXECUTIONS = "executions"
+PAYMENTS = "payments"
 
 
 class Round(msgspec.Struct):
@@ -85,7 +86,7 @@ FULL: dict[str, type[Request]] = {
     "orders": OpenOrdersQuery,
     "positions": PositionsQuery,
     "balances": BalancesQuery,
-    "payments": PaymentsQuery,
+    PAYMENTS: PaymentsQuery,
 }
 SEVERITIES = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 
@@ -102,7 +103,7 @@ class Reconciler:
         # What others do on the account may cost more than its executions say: a liquidation's fee.
         fills.looks.append(self.want)
         orders.evidence.looks.append(self.want)
-        fills.fetched.append(self._fetched)
+        fills.fetched.append(self._stood_still)
         self.cash = Cash(self.desk)
         self.opening = Opening(self.desk, self.cash)
         self.round: Round | None = None
@@ -158,7 +159,7 @@ class Reconciler:
         self.ts_orders = ts + settings.orders_every_ns
 
     def _ask(self, current: Round, part: str) -> None:
-        more = {"ts_from": self._payments_from()} if part == "payments" else {}
+        more = {"ts_from": self._payments_from()} if part == PAYMENTS else {}
         told = partial(self._told, current, part)
         if not self.asks.ask(FULL[part], told, **more):
             self._ask_later(current, part)
@@ -206,18 +207,21 @@ class Reconciler:
         del current.waiting[part]
         if not is_told or not isinstance(content, tuple):
             current.is_failed = True
+            # A first look is another round's then.
+            current.waiting.pop(EXECUTIONS, None)
         elif part == "orders":
             current.differences += self.orders.compare(content, pending.ts)
         elif part == "positions":
             self._positions(current, content, pending.ts)
-        elif part == "payments":
+        elif part == PAYMENTS:
             for payment in content:
                 if isinstance(payment, VenuePayment):
                     self.cash.take(payment)
             self.cash.ts_told = pending.ts
+            self._stood_still()
         else:
             self._balances(current, content, pending.ts)
-        if not current.waiting:
+        if not current.waiting and self.round is current:
             self._finish(current)
 
     def _positions(self, current: Round, content: tuple[object, ...], asked: int) -> None:
@@ -330,12 +334,16 @@ class Reconciler:
         for name in self.desk.state.instruments:
             self.fills.fetch(name, oldest, since=self.desk.ts)
 
-    def _fetched(self, instrument: str, asked: int, ts_from: int) -> None:
-        """Executions of after the first look are told: whether the account stood still for it."""
+    def _stood_still(self, *_: object) -> None:
+        """Whether the account did, once what was traded and paid until its first look is told."""
         current, opening, times = self.round, self.opening, self.fills.ts_fetched
-        if current is None or EXECUTIONS not in current.waiting:
+        if current is None or EXECUTIONS not in current.waiting or PAYMENTS in current.waiting:
             return
         if min(times.get(name, 0) for name in self.desk.state.instruments) < opening.ts_seen:
+            return
+        if self.cash.ts_told < opening.ts_seen:
+            current.waiting[PAYMENTS] = None
+            self._ask(current, PAYMENTS)
             return
         del current.waiting[EXECUTIONS]
         again = opening.again(max(self.fills.ts_before, self.cash.ts_before))

@@ -15,16 +15,19 @@ from interlock.model.rows import (
     TransitionRow,
 )
 from interlock.model.venue import (
+    Answer,
     FillSeen,
     FillsQuery,
     OpenOrdersQuery,
     OrderQuery,
     OrderSeen,
     Payment,
+    PaymentsQuery,
     PlaceRequest,
     VenueBalance,
     VenueFill,
     VenuePosition,
+    Verdict,
 )
 from interlock.runtime.books import FOREIGN
 from interlock.runtime.ids import OrderId
@@ -408,7 +411,7 @@ def test_an_account_that_never_stands_still_is_opened_and_that_is_said() -> None
         core.hear(FillSeen(ts_event=core.ts, fill=fill_of(quantity, ts_venue=core.ts)))
         core.answer_all(positions=(VenuePosition(instrument=BTC.id, quantity=quantity),))
     assert core.names().count("ACCOUNT_MOVES") == 1
-    assert T0 + 60 * SECOND < core.engine.desk.books.ts_opened < T0 + 90 * SECOND
+    assert T0 + 60 * SECOND < core.engine.desk.books.ts_opened < T0 + 120 * SECOND
 
 
 def test_a_user_stream_that_lost_an_execution_is_believed_again_after_a_comparison() -> None:
@@ -464,3 +467,43 @@ def test_an_exit_that_the_venue_cuts_has_the_position_compared_at_once(is_over: 
     core.later(100 * MS)
     assert core.engine.reconciler.round is not None
     assert core.engine.reconciler.round.scope == "cut"
+
+
+def test_a_payment_during_the_first_look_is_counted_once() -> None:
+    """Asked for after it, payments tell of one that the wallet may have or not."""
+    core, _ = _opening(0)
+    core.later(2 * SECOND)
+    core.answer_all()
+    assert not core.engine.desk.books.ts_opened
+    paid = Payment(
+        kind="transfer",
+        instrument="",
+        asset="USDT",
+        amount=500,
+        payment_id="t1",
+        ts_venue=T0 + SECOND // 100,
+    )
+    for _ in range(30):
+        core.later(SECOND // 2)
+        balances = (VenueBalance(asset="USDT", wallet=CASH + 500),)
+        core.answer_all(payments=(paid,), balances=balances)
+    opened = [row.payment for row in core.rows if isinstance(row, PaymentRow)]
+    assert [(payment.kind, payment.amount) for payment in opened] == [("opening", CASH + 500)]
+    assert core.engine.desk.books.ts_opened > paid.ts_venue
+
+
+def test_a_first_look_without_payments_is_begun_anew() -> None:
+    core, _ = _opening(0)
+    for _ in range(300):
+        core.later(SECOND // 2)
+        for request in list(core.asked):
+            if isinstance(request, PaymentsQuery):
+                core.asked.remove(request)
+                number = request.request_id
+                core.hear(Answer(request_id=number, ts_event=core.ts, verdict=Verdict.UNKNOWN))
+        core.answer_all()
+    assert not core.engine.desk.books.ts_opened
+    for _ in range(30):
+        core.later(SECOND // 2)
+        core.answer_all()
+    assert core.engine.desk.books.ts_opened > T0 + 60 * SECOND

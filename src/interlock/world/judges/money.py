@@ -12,6 +12,7 @@ from interlock.model.rows import (
     PaymentRow,
     decode_row,
 )
+from interlock.model.venue import BalancesQuery, Request
 from interlock.runtime.books import OPENED
 from interlock.runtime.values import Outputs
 from interlock.sim.venue.values import Fill, OrderEvent
@@ -37,12 +38,12 @@ class Money(Judge):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self._ts_opened = 0
+        self._ts_opened = self._ts_look = 0
         self._booked = 0
         self._fudged = 0
         self._unexplained: dict[str, int] = {}
-        # When adjustments, and the opening, were decided, by instrument and our time: their rows
-        # wait for the disk.
+        # When adjustments were decided, and what was opened had been asked for, by instrument and
+        # our time: their rows wait for the disk.
         self._decided: dict[tuple[str, int], int] = {}
         self._paid: dict[str, PaymentRow] = {}
         self._traded = 0
@@ -59,7 +60,12 @@ class Money(Judge):
             if isinstance(told, AdjustmentRow):
                 self._decided[(told.instrument, told.ts_event)] = self.scene.timeline.ts
             elif row.kind == "event" and _OPENED in row.body:
-                self._decided[(OPENED, row.ts_event)] = self.scene.timeline.ts
+                self._decided[(OPENED, row.ts_event)] = self._ts_look
+
+    def leaves(self, process: Process, request: Request) -> None:
+        """An account is opened as it was when it was asked about; what comes after is booked."""
+        if isinstance(request, BalancesQuery):
+            self._ts_look = self.scene.timeline.ts
 
     def wrote(self, process: Process, row: AnyRow) -> None:
         """Every row about money as it becomes durable."""
