@@ -86,8 +86,7 @@ class StrategyDump(msgspec.Struct, array_like=True):
     is_started: bool
     digest: bytes
     own: bytes
-    # None in snapshots of before it was kept.
-    capital: int | None = None
+    capital: int
 
 
 class StateDump(msgspec.Struct, array_like=True):
@@ -196,8 +195,7 @@ def _load_strategy(state: State, owner: StrategySlot, kept: StrategyDump) -> Non
     if hashlib.sha256(kept.own).digest() != kept.digest:
         raise SnapshotError(f"the state of strategy {owner.name!r} is damaged; replay the ledger")
     owner.prefix, owner.wallet = kept.prefix, kept.wallet
-    if kept.capital is not None:
-        owner.capital = kept.capital
+    owner.capital = kept.capital
     owner.warming, owner.prepares = kept.warming, kept.prepares
     owner.wants = dict(kept.wants)
     for position in kept.positions:

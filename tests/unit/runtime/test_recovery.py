@@ -146,6 +146,19 @@ def test_another_share_of_the_cash_holds_from_the_start_that_has_it() -> None:
         assert found.state.wallet == core.engine.desk.state.wallet
 
 
+@pytest.mark.parametrize("limits", [None, EQUITY])
+def test_what_a_former_start_said_of_a_strategy_that_is_gone_is_passed_over(
+    limits: Limits | None,
+) -> None:
+    core = Core()
+    row = PolicyRow(ts_event=core.ts, version="", digest="", limits=limits, capital={"gone": 5})
+    state, before = core.engine.desk.state, core.engine.desk.state.strategies["toy"].capital
+    judged = state.limits
+    Folding(state, core.engine.desk.books, core.engine.desk.settings).fold(row)
+    assert state.limits == (limits or judged)
+    assert "gone" not in state.strategies and state.strategies["toy"].capital == before
+
+
 def test_the_rules_of_an_instrument_that_is_gone_are_passed_over() -> None:
     core = Core()
     gone = InstrumentRow(ts_event=core.ts, instrument=EQUITY)
