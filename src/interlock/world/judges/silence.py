@@ -81,7 +81,8 @@ class Silence(Judge):
         if not isinstance(event, OrderEvent) or event.order.reason != EndReason.DEAD_MAN:
             return
         order, watched = event.order, self._watched.get(event.order.symbol)
-        if order.account != ACCOUNT or watched is None:
+        # What it has taken may still be told to have traded before.
+        if order.account != ACCOUNT or watched is None or event.fill is not None:
             return
         ts = self.scene.timeline.ts
         # Each time may be lost on its way; who has not tried for so long let it happen.
