@@ -3,7 +3,7 @@
 Whoever has a line to the venue drives it, sockets and simulator alike: send what is ``leaving``,
 give back the response or say how the call ended without one, until ``answer`` is there. A list may
 take several pages. An amendment asks first what its order has traded, where nobody here knows; and
-where it found no replacement, the end of its order that was withheld is told when it is settled.
+where the venue refused it, the end of its order that was withheld is told when it is settled.
 """
 
 from __future__ import annotations
@@ -47,11 +47,21 @@ class Conversation:
     what an amendment leaves behind; 0: nothing.
     """
 
-    __slots__ = ("_client", "_filled", "_pages", "answer", "asked", "request", "ts_settled")
+    __slots__ = (
+        "_client",
+        "_filled",
+        "_is_doubtful",
+        "_pages",
+        "answer",
+        "asked",
+        "request",
+        "ts_settled",
+    )
 
     def __init__(self, request: Request, client: Client) -> None:
         self.answer: Answer | None = None
         self.ts_settled = 0
+        self._is_doubtful = False
         self._client = client
         self._filled = 0
         self._pages: Pages | None = None
@@ -121,9 +131,16 @@ class Conversation:
         return answer.code in _CLOCK_CODES
 
     def settled(self, *, ts: int) -> OrderSeen | None:
-        """No replacement came: the end of the order that was withheld meanwhile, if any."""
+        """The end of the order that was withheld meanwhile, if there is no replacement.
+
+        Where the amendment is in doubt, the stream may have lost what it showed of a replacement:
+        the end is for questions to tell.
+        """
         assert isinstance(self.request, AmendRequest)
         known = self._client.known
+        if self._is_doubtful:
+            known.release(self.request.client_order_id)
+            return None
         ended = known.settle(self.request.client_order_id)
         whole = None if ended is None else known.whole(ended)
         return None if whole is None else OrderSeen(ts_event=ts, order=whole)
@@ -159,7 +176,8 @@ class Conversation:
             return
         self.answer = answer
         self.ts_settled = answer.ts_event
-        if answer.verdict is Verdict.UNKNOWN and answer.code != _GONE:
+        self._is_doubtful = answer.verdict is Verdict.UNKNOWN and answer.code != _GONE
+        if self._is_doubtful:
             # The stream may still show the replacement; after this it cannot.
             self.ts_settled = max(request.ts_deadline, answer.ts_event) + SETTLE_NS
 
@@ -192,7 +210,9 @@ class Conversation:
         """The answer with what the venue left out about our orders."""
         content, known = answer.content, self._client.known
         if isinstance(content, VenueOrder):
-            whole = known.whole(content)
+            asked = self.request
+            is_newest = isinstance(asked, OrderQuery) and bool(asked.client_order_id)
+            whole = known.whole(content, is_newest=is_newest)
             if whole is None:
                 reason = "the answer is about an order that is being, or was, replaced"
                 return msgspec.structs.replace(

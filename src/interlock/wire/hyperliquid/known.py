@@ -3,7 +3,8 @@
 An amendment replaces an order by another number under the same cloid, for what is left to trade.
 Here both stay one order: quantities are those of the whole, and the end of a number that was
 replaced is not the end of the order. While an amendment is under way the end of its order is
-withheld, because only the answer tells which of the two it was.
+withheld, because a stream that may have lost the replacement does not tell which of the two it was:
+the answer does, and so does a question by our id, which finds the newest number.
 """
 
 from __future__ import annotations
@@ -86,6 +87,10 @@ class KnownOrders:
         order, held.withheld, held.amending = held.withheld, None, None
         return order
 
+    def release(self, client_order_id: str) -> None:
+        """Nobody can tell by the stream what became of an amendment: questions tell the end."""
+        self.settle(client_order_id)
+
     def fill(self, fill: VenueFill) -> None:
         """An execution was told, once."""
         held = self._held.get(fill.client_order_id)
@@ -93,8 +98,11 @@ class KnownOrders:
             number = fill.venue_order_id
             held.fills[number] = held.fills.get(number, 0) + fill.quantity
 
-    def whole(self, order: VenueOrder) -> VenueOrder | None:
-        """The order with what the venue left out; None for what says nothing about the whole."""
+    def whole(self, order: VenueOrder, *, is_newest: bool = False) -> VenueOrder | None:
+        """The order with what the venue left out; None for what says nothing about the whole.
+
+        ``is_newest`` when the venue was asked by our id: an order that has ended was not replaced.
+        """
         held = self._held.get(order.client_order_id)
         if held is None:
             return order
@@ -108,8 +116,10 @@ class KnownOrders:
             self._move(held, spec, number)
         held.number = number
         if held.amending is not None and order.status in _WITHOUT_REST:
-            held.withheld = order
-            return None
+            if not is_newest:
+                held.withheld = order
+                return None
+            held.amending = held.withheld = None
         return self._completed(held, order)
 
     def _move(self, held: Held, spec: OrderSpec, number: str) -> None:

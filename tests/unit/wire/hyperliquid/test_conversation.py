@@ -232,16 +232,57 @@ class TestAmendments:
         assert (order.venue_order_id, order.quantity, order.filled) == ("8", 1_000, 400)
         assert talk.ts_settled == 0
 
-    def test_the_end_of_the_order_is_withheld_until_no_replacement_can_come(self) -> None:
-        desk = client()
+    def in_doubt(self, desk: Client) -> Conversation:
+        """An amendment without an answer, beside which the stream has told the order's end."""
         placed(desk)
         seen(desk, "7", OrderStatus.ACCEPTED)
-        request = amendment()
-        talk = Conversation(request, desk)
+        talk = Conversation(amendment(), desk)
         assert talk.leaving(ts=NOW) is not None
         assert seen(desk, "7", OrderStatus.CANCELED) is None
         talk.failed("cut", ts=NOW + SECOND, has_left=True)
-        assert talk.ts_settled == request.ts_deadline + SETTLE_NS
+        return talk
+
+    def test_an_end_beside_a_doubt_is_for_questions_to_tell(self) -> None:
+        desk = client()
+        talk = self.in_doubt(desk)
+        assert talk.ts_settled == talk.request.ts_deadline + SETTLE_NS
+        # The stream may have lost what became of the order.
+        assert talk.settled(ts=talk.ts_settled) is None
+        asked = Conversation(
+            OrderQuery(request_id=3, client_order_id=ORDER_ID, instrument=BTC), desk
+        )
+        found = {"status": "order", "order": status_row(8)}
+        answer = reply(asked, HttpResponse(status=200, body=msgspec.json.encode(found)))
+        assert answer is not None
+        assert isinstance(answer.content, VenueOrder)
+        assert (answer.content.venue_order_id, answer.content.status) == (
+            "8",
+            OrderStatus.ACCEPTED,
+        )
+
+    def test_a_question_by_our_id_finds_that_nothing_replaced_the_order(self) -> None:
+        desk = client()
+        talk = self.in_doubt(desk)
+        asked = Conversation(
+            OrderQuery(request_id=3, client_order_id=ORDER_ID, instrument=BTC), desk
+        )
+        found = {"status": "order", "order": status_row(7, status="canceled")}
+        answer = reply(asked, HttpResponse(status=200, body=msgspec.json.encode(found)))
+        assert answer is not None
+        assert isinstance(answer.content, VenueOrder)
+        assert answer.content.status is OrderStatus.CANCELED
+        assert talk.settled(ts=talk.ts_settled) is None
+
+    def test_the_end_of_an_order_is_told_when_its_amendment_is_refused(self) -> None:
+        desk = client()
+        placed(desk)
+        seen(desk, "7", OrderStatus.ACCEPTED)
+        talk = Conversation(amendment(), desk)
+        assert talk.leaving(ts=NOW) is not None
+        assert seen(desk, "7", OrderStatus.CANCELED) is None
+        refused = {"error": "Insufficient margin to place order. asset=1"}
+        talk.replied(statuses(refused), sent=NOW, ts=NOW + 5)
+        assert talk.ts_settled == NOW + 5
         ended = talk.settled(ts=talk.ts_settled)
         assert ended is not None
         assert ended.order.status is OrderStatus.CANCELED
