@@ -72,6 +72,8 @@ class Asks:
         self.pending: dict[int, Pending] = {}
         self.cache: SoftCache[Key, Answer] = SoftCache(CACHED)
         self.late: OrderedDict[int, Pending] = OrderedDict()
+        own = budget.rate.weights
+        self._weights = {kind: own.get(kind.__name__, usual) for kind, usual in WEIGHTS.items()}
         self._open: dict[Key, int] = {}
         self._next = 1
         # Nothing is overdue before; 0 when nothing is under way.
@@ -105,7 +107,7 @@ class Asks:
             joined.handlers.append(handler)
             self.desk.tell("REQUEST_COALESCED", kind.__name__)
             return True
-        if not self.budget.take(ts, Lane.QUERY, weight=WEIGHTS.get(kind, 1)):
+        if not self.budget.take(ts, Lane.QUERY, weight=self.weight(kind)):
             self.throttled(kind.__name__)
             return False
         request = kind(request_id=self.number(), **parts)
@@ -134,7 +136,11 @@ class Asks:
 
     def ready(self, kind: type[Request]) -> int:
         """From when the budget may have room for a question of a kind."""
-        return self.budget.ts_ready(self.desk.ts, Lane.QUERY, weight=WEIGHTS.get(kind, 1))
+        return self.budget.ts_ready(self.desk.ts, Lane.QUERY, weight=self.weight(kind))
+
+    def weight(self, kind: type[Request]) -> int:
+        """What a request of a kind costs at this venue."""
+        return self._weights.get(kind, 1)
 
     def throttled(self, subject: str) -> None:
         """Say that something was kept back to keep the rate."""

@@ -26,7 +26,8 @@ class Lane(StrEnum):
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """A venue's limit: ``weight`` per ``window_ns``, used up to ``share_ratio`` (1e-6) of it.
 
-    The floors are what a lane leaves untouched, as shares (1e-6) of the usable weight.
+    The floors are what a lane leaves untouched, as shares (1e-6) of the usable weight. ``weights``
+    are what requests cost there, by the names of their types, where that differs from the usual.
     """
 
     weight: int = 2400
@@ -35,6 +36,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     burst_ratio: int = 500_000
     query_floor: int = 400_000
     entry_floor: int = 200_000
+    weights: dict[str, int] = {}
 
 
 class Budget:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from interlock.model.order import OrderType
 from interlock.model.rows import RequestRow
 from interlock.model.venue import Answer, DeadManRequest, Verdict
-from interlock.runtime.asks import WEIGHTS, Asks, Pending
+from interlock.runtime.asks import Asks, Pending
 from interlock.runtime.budget import Lane
 from interlock.runtime.desk import Desk
 from interlock.runtime.gate import Fence
@@ -88,7 +88,8 @@ class DeadMan:
         desk = self.desk
         if desk.ts < self._not_before.get(switch, 0):
             return
-        if not self.asks.budget.take(desk.ts, Lane.CANCEL, weight=WEIGHTS[DeadManRequest]):
+        weight = self.asks.weight(DeadManRequest)
+        if not self.asks.budget.take(desk.ts, Lane.CANCEL, weight=weight):
             self._not_before[switch] = desk.ts + AGAIN_NS
             return
         request = DeadManRequest(
