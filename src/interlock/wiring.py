@@ -24,9 +24,11 @@ from interlock.live.targets import LiveTarget, look_back
 from interlock.model.units import MONEY_SCALE
 from interlock.ports import Clock, Venue
 from interlock.research.loading import Loaded, load_strategy, make, parse_parameters
+from interlock.runtime.budget import Rate
 from interlock.runtime.modes import mode_of
 from interlock.runtime.settings import Settings
 from interlock.strategy.api import STEPS, Strategy, TargetStrategy
+from interlock.wire.hyperliquid import weights
 from interlock.wire.hyperliquid.actions import Identity
 
 BINANCE_TESTNET = Endpoints("https://testnet.binancefuture.com", "wss://fstream.binancefuture.com")
@@ -159,8 +161,20 @@ class StrategyChoice(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = "USDT"
 
 
+def rate_of(venue: str) -> Rate:
+    """What a venue lets an address spend, by the name of a choice."""
+    if venue.startswith("hyperliquid"):
+        return Rate(weight=weights.PER_MINUTE, weights=weights.BY_REQUEST)
+    return Rate()
+
+
 def plan_of(
-    choice: StrategyChoice, *, folder: Path, ledger: str = "", settings: Settings | None = None
+    choice: StrategyChoice,
+    *,
+    folder: Path,
+    ledger: str = "",
+    settings: Settings | None = None,
+    rate: Rate | None = None,
 ) -> Plan:
     """The plan of one strategy in a folder."""
     loaded = load_strategy(choice.reference)
@@ -179,6 +193,7 @@ def plan_of(
         currency=choice.currency,
         ledger=ledger,
         settings=settings or Settings(),
+        rate=rate or Rate(),
         bar_steps=steps,
         # Of steps that the venue has no bars of, it has no past ones either.
         look_back=_look_back(loaded, values, timeframe) if timeframe in _VENUE_STEPS else None,

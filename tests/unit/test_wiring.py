@@ -9,7 +9,7 @@ from interlock.adapters.ccxt_venue import CcxtVenue
 from interlock.adapters.hyperliquid import HyperliquidVenue
 from interlock.adapters.system import SystemClock
 from interlock.config import Secrets
-from interlock.wiring import VenueChoice, WiringError, feeds_of, ids_in, venue_of
+from interlock.wiring import VenueChoice, WiringError, feeds_of, ids_in, rate_of, venue_of
 
 NO_KEYS = Secrets("", "", "")
 KEYS = Secrets("name", "secret", "0x" + "11" * 32)
@@ -68,3 +68,12 @@ def test_a_ledger_that_is_not_there_has_no_ids(tmp_path: Path) -> None:
 def test_keys_are_never_shown() -> None:
     assert "secret, wallet_key set" in repr(KEYS)
     assert "11" not in repr(KEYS)
+
+
+def test_the_rate_is_that_of_the_venue() -> None:
+    assert rate_of("binance").weight == 2_400
+    for name in ("hyperliquid", "hyperliquid-testnet"):
+        rate = rate_of(name)
+        assert rate.weight == 1_200
+        # A list of executions is dear there, a switch is cheap.
+        assert rate.weights["FillsQuery"] > rate.weights["DeadManRequest"]

@@ -27,6 +27,7 @@ from interlock.wiring import (
     ids_in,
     in_mode,
     plan_of,
+    rate_of,
     venue_of,
 )
 
@@ -62,7 +63,13 @@ async def run_live(strategy: str, **options: Any) -> int:
         foreign_orders=options["foreign"],
         dead_man_scope="account" if kind == "hyperliquid" else "instrument",
     )
-    plan = plan_of(choice, folder=folder, ledger=options["ledger"], settings=settings)
+    plan = plan_of(
+        choice,
+        folder=folder,
+        ledger=options["ledger"],
+        settings=settings,
+        rate=rate_of(options["venue"]),
+    )
     venue = venue_of(
         VenueChoice(
             name=options["venue"],

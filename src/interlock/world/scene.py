@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from interlock.model.limits import Limits
-from interlock.runtime.budget import Rate
 from interlock.runtime.recovery import Member, Setup
 from interlock.runtime.settings import SECOND, Settings
 from interlock.world.chance import Chance
@@ -175,7 +174,7 @@ class Scene:
             currency=self.exchange.line.currency,
             limits=self.limits,
             settings=self.settings,
-            rate=Rate(weight=2400),
+            rate=self.exchange.line.rate,
         )
 
     def _struck(self, strike: str) -> None:

@@ -85,6 +85,8 @@ class HyperliquidVenue:
             await self.calls.measure_clock()
             await self._load()
             self._check_listed()
+            trader = self.client.identity.trader
+            self.client.recall(await self.calls.read(queries.load_fills(trader)))
         except WireFault as fault:
             await self._transport.close()
             raise Refusal(f"the venue's lists do not read: {fault}") from None

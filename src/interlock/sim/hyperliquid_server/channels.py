@@ -143,7 +143,7 @@ class Channels:
         state.note(order)
         for user in users:
             if event.fill is not None:
-                self._fill(user, event.fill, event.execution)
+                self._fill(user, event.fill)
             if not _is_silent(event):
                 instrument = state.universe.of_id(order.symbol)
                 row = rows.status_row(order, rows.order_row(order, instrument))
@@ -157,12 +157,8 @@ class Channels:
             if not strikes or strikes[-1] != now:
                 strikes.append(now)
 
-    def _fill(self, user: str, fill: Fill, execution: str) -> None:
-        row = self._user.fill(fill)
-        if execution in ("liquidation", "adl"):
-            mark = self._state.core.mark(fill.symbol).mark
-            text = self._state.universe.of_id(fill.symbol).price_text(mark)
-            row["liquidation"] = {"liquidatedUser": user, "markPx": text, "method": "market"}
+    def _fill(self, user: str, fill: Fill) -> None:
+        row = self._user.fill(user, fill)
         self._state.budget(user).volume += fill.notional
         self._tell(("userFills", user), {"user": user, "fills": [row]})
         self._tell(("userEvents", user), {"fills": [row]})

@@ -21,6 +21,8 @@ from interlock.sim.venue.values import (
     PositionView,
     TradePrint,
 )
+from interlock.wire.hyperliquid.cloids import is_cloid
+from interlock.wire.hyperliquid.info import DELEVERAGING
 from interlock.wire.hyperliquid.instruments import QUOTE, Universe, asset_row
 from interlock.wire.hyperliquid.statuses import type_word
 from interlock.wire.hyperliquid.text import NS_PER_MS, shown, side_letter
@@ -37,6 +39,8 @@ _ENDS = {
     EndReason.POST_ONLY: "badAloPxRejected",
 }
 _TRIGGER_BITS = 32
+# How the core names what closes a position by force.
+_LIQUIDATED, _DELEVERAGED = "autoclose-", "adl_autoclose-"
 
 
 def money(units: int, decimals: int = MONEY_EXPONENT) -> str:
@@ -95,7 +99,7 @@ def order_row(order: Order, instrument: Instrument) -> Row:
     }
     if order.reduce_only or order.close_position:
         row["reduceOnly"] = True
-    if order.client_id:
+    if is_cloid(order.client_id):
         row["cloid"] = order.client_id
     return row
 
@@ -115,7 +119,7 @@ def long_order_row(order: Order, instrument: Instrument) -> Row:
             "reduceOnly": order.reduce_only or order.close_position,
             "orderType": type_word(kind),
             "tif": None if is_trigger else _tif(order),
-            "cloid": order.client_id or None,
+            "cloid": order.client_id if is_cloid(order.client_id) else None,
         }
     )
     return row
@@ -141,7 +145,7 @@ def _condition(order: Order, instrument: Instrument) -> str:
     return f"Price {'above' if rises else 'below'} {price}"
 
 
-def fill_row(fill: Fill, instrument: Instrument, asset: int) -> Row:
+def fill_row(fill: Fill, instrument: Instrument, asset: int, *, user: str) -> Row:
     """An execution as its user sees it."""
     row: Row = {
         "coin": instrument.base,
@@ -160,8 +164,13 @@ def fill_row(fill: Fill, instrument: Instrument, asset: int) -> Row:
         "feeToken": QUOTE,
         "twapId": None,
     }
-    if fill.client_id:
+    if is_cloid(fill.client_id):
         row["cloid"] = fill.client_id
+    elif fill.client_id.startswith(_LIQUIDATED):
+        price = shown(fill.price, instrument.price_exponent)
+        row["liquidation"] = {"liquidatedUser": user, "markPx": price, "method": "market"}
+    elif fill.client_id.startswith(_DELEVERAGED):
+        row["dir"] = DELEVERAGING
     return row
 
 

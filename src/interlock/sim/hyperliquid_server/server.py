@@ -14,7 +14,6 @@ from interlock.sim.hyperliquid_server.access import Recover, SignedAction, Unrea
 from interlock.sim.hyperliquid_server.action_words import length_of
 from interlock.sim.hyperliquid_server.actions import Actions
 from interlock.sim.hyperliquid_server.channels import Channels
-from interlock.sim.hyperliquid_server.limits import action_weight, info_weight, rows_weight
 from interlock.sim.hyperliquid_server.market_info import MarketInfo, Question
 from interlock.sim.hyperliquid_server.sessions import (
     Session,
@@ -29,6 +28,7 @@ from interlock.sim.venue.values import Event
 from interlock.wire.http import HttpRequest, HttpResponse
 from interlock.wire.hyperliquid import errors
 from interlock.wire.hyperliquid.text import NS_PER_MS, WireFault, convert, decode
+from interlock.wire.hyperliquid.weights import action_weight, info_weight, rows_weight
 
 _TEXT = "text/plain; charset=utf-8"
 _PING_REPLY = "pong"

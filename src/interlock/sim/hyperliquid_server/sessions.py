@@ -6,9 +6,10 @@ from collections import deque
 
 import msgspec
 
-from interlock.sim.hyperliquid_server.limits import LimitRules, Window
+from interlock.sim.hyperliquid_server.limits import LimitRules
 from interlock.sim.hyperliquid_server.market_info import INTERVALS
 from interlock.sim.hyperliquid_server.state import ServerState
+from interlock.wire.hyperliquid.weights import Window
 
 Key = tuple[str, ...]
 Subscription = dict[str, object]

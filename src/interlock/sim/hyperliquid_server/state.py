@@ -15,7 +15,8 @@ from interlock.sim.venue.values import Order, VenueRules
 from interlock.wire.hyperliquid.instruments import QUOTE, Universe
 from interlock.wire.hyperliquid.text import NS_PER_MS
 
-# How the core behaves as this venue: a wide band, the resting order yields to its own account.
+# How the core behaves as this venue: a wide band, the resting order yields to its own account, and
+# a liquidation costs no more than the position.
 HYPERLIQUID_RULES = VenueRules(
     self_trade=SelfTrade.CANCEL_RESTING,
     band_up=800_000,
@@ -24,6 +25,7 @@ HYPERLIQUID_RULES = VenueRules(
     market_bound=800_000,
     max_orders=1_000,
     max_conditionals=1_000,
+    liquidation_fee=0,
 )
 
 

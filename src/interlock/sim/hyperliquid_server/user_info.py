@@ -101,12 +101,13 @@ class UserInfo:
         found: list[Fill] = (
             self._state.core.fills_since(account, None, start) if account is not None else []
         )
-        return [self.fill(item) for item in reversed(found)]
+        return [self.fill(user, item) for item in reversed(found)]
 
-    def fill(self, fill: Fill) -> Row:
+    def fill(self, user: str, fill: Fill) -> Row:
         """One fill of a user."""
         universe = self._state.universe
-        return rows.fill_row(fill, universe.of_id(fill.symbol), universe.index(fill.symbol))
+        instrument = universe.of_id(fill.symbol)
+        return rows.fill_row(fill, instrument, universe.index(fill.symbol), user=user)
 
     def fundings(self, user: str, start: int, end: int) -> list[Row]:
         """Funding paid and received in start <= ts <= end, oldest first, in the stream's form."""

@@ -34,6 +34,7 @@ from interlock.model.venue import (
 from interlock.wire.http import HttpResponse
 from interlock.wire.hyperliquid import errors, info
 from interlock.wire.hyperliquid.cloids import cloid_of
+from interlock.wire.hyperliquid.queries import TransfersQuery
 from interlock.wire.hyperliquid.streams import Reader
 from interlock.wire.hyperliquid.text import WireFault, decode, units_of
 
@@ -272,10 +273,13 @@ def _query(request: Request, body: bytes, reader: Reader) -> Said:
         case OpenOrdersQuery():
             content = info.read_open_orders(body, universe, cloids)
         case FillsQuery():
-            fills = info.read_fills(body, universe, cloids)
+            fills = info.read_fills(body, universe, cloids, user=reader.user)
             content = tuple(fill for fill in fills if fill.instrument == request.instrument)
         case PaymentsQuery():
-            payments = info.read_fundings(body, universe)
+            if isinstance(request, TransfersQuery):
+                payments = info.read_transfers(body, request.user)
+            else:
+                payments = info.read_fundings(body, universe)
             content = tuple(item for item in payments if item.ts_venue >= request.ts_from)
         case _:
             return _timed_query(request, body, reader)

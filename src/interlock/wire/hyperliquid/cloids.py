@@ -48,6 +48,10 @@ class Cloids:
         """Drop an id that no message can name any more."""
         self._originals.pop(cloid_of(client_order_id), None)
 
+    def knows(self, client_order_id: str) -> bool:
+        """Whether an id is one of those that were sent."""
+        return bool(client_order_id) and cloid_of(client_order_id) in self._originals
+
     def original(self, cloid: str | None) -> str:
         """Our id, or the cloid itself when it is not ours, or nothing for an order without one."""
         if not cloid:

@@ -22,6 +22,7 @@ from interlock.model.venue import (
     PaymentsQuery,
     PlaceRequest,
     Request,
+    VenueFill,
     VenueOrder,
     Verdict,
 )
@@ -30,6 +31,7 @@ from interlock.wire.hyperliquid.actions import Unsupported
 from interlock.wire.hyperliquid.client import Client, DeadlinePassed
 from interlock.wire.hyperliquid.nonces import NonceFault
 from interlock.wire.hyperliquid.pages import Pages
+from interlock.wire.hyperliquid.queries import transfers_of
 from interlock.wire.hyperliquid.text import WireFault
 
 # How long after its deadline an amendment without an answer may still show on the stream.
@@ -74,8 +76,10 @@ class Conversation:
             case DeadManRequest() if (request.instrument,) == client.traded:
                 # The venue cancels everything at once, which is the one instrument we trade.
                 request = msgspec.structs.replace(request, instrument="")
-            case FillsQuery() | PaymentsQuery():
+            case FillsQuery():
                 self._pages = Pages(request)
+            case PaymentsQuery():
+                self._pages = Pages(request, transfers_of(request, client.identity))
         self.request = request
         self.asked: Request = request
         if isinstance(request, AmendRequest):
@@ -88,7 +92,7 @@ class Conversation:
         try:
             if isinstance(self.asked, _ACTIONS):
                 return self._action(self.asked, ts)
-            return self._client.question(self.asked)
+            return self._client.question(self.asked, ts=ts)
         except (Unsupported, WireFault, NonceFault, DeadlinePassed) as error:
             self._take(self._unanswered(Verdict.NOT_SENT, str(error), ts))
             return None
@@ -223,6 +227,10 @@ class Conversation:
             orders = [known.whole(order) for order in content if isinstance(order, VenueOrder)]
             found = tuple(order for order in orders if order is not None)
             return msgspec.structs.replace(answer, content=found)
+        if isinstance(self.request, FillsQuery) and isinstance(content, tuple):
+            for fill in content:
+                if isinstance(fill, VenueFill):
+                    known.fill(fill)
         return answer
 
     def _unanswered(self, verdict: Verdict, reason: str, ts: int) -> Answer:

@@ -11,7 +11,7 @@ import msgspec
 
 from interlock.model.instrument import Instrument
 from interlock.model.market import Book
-from interlock.model.order import OrderStatus, OrderType
+from interlock.model.order import LIMIT_TYPES, OrderStatus
 from interlock.model.venue import (
     Payment,
     VenueBalance,
@@ -32,6 +32,8 @@ from interlock.wire.hyperliquid.text import (
     units_of,
 )
 
+# What the venue says an execution did when it closed a position by its ranking.
+DELEVERAGING = "Auto-Deleveraging"
 _FOREIGN_MARKS = ("@", "/", ":")
 
 
@@ -61,8 +63,14 @@ class StatusRow(msgspec.Struct, rename="camel"):
     status_timestamp: int
 
 
+class Forced(msgspec.Struct, rename="camel"):
+    """Whose position an execution liquidated."""
+
+    liquidated_user: str | None = None
+
+
 class FillRow(msgspec.Struct, rename="camel"):
-    """An execution."""
+    """An execution. ``dir`` says in words what it did to the position."""
 
     coin: str
     px: str
@@ -75,6 +83,8 @@ class FillRow(msgspec.Struct, rename="camel"):
     tid: int
     fee_token: str = QUOTE
     cloid: str | None = None
+    dir: str = ""
+    liquidation: Forced | None = None
 
 
 class FundingRow(msgspec.Struct, rename="camel"):
@@ -151,6 +161,21 @@ class _Update(msgspec.Struct, rename="camel"):
     delta: _Delta
 
 
+class _Moved(msgspec.Struct, rename="camel"):
+    type: str
+    usdc: str = "0"
+    fee: str = "0"
+    to_perp: bool = False
+    user: str = ""
+    destination: str = ""
+
+
+class _Transfer(msgspec.Struct):
+    time: int
+    hash: str
+    delta: _Moved
+
+
 class _Status(msgspec.Struct):
     time: int
 
@@ -170,14 +195,17 @@ def status_row_of(row: StatusRow, universe: Universe, cloids: Cloids) -> VenueOr
     return _order(row.order, row.status, row.status_timestamp, universe=universe, cloids=cloids)
 
 
-def fill_of(row: FillRow, universe: Universe, cloids: Cloids) -> VenueFill:
-    """An execution; one without a price or a quantity is refused."""
+def fill_of(row: FillRow, universe: Universe, cloids: Cloids, *, user: str = "") -> VenueFill:
+    """An execution; one without a price or a quantity is refused.
+
+    What closed the position of ``user`` by force has a name that says so.
+    """
     instrument = universe.of_coin(row.coin)
     price, quantity = _positive(row.px, row.sz, instrument)
     return VenueFill(
         instrument=instrument.id,
         trade_id=row.tid,
-        client_order_id=cloids.original(row.cloid),
+        client_order_id=cloids.original(row.cloid) or _forced(row, user),
         venue_order_id=str(row.oid),
         side=side_of(row.side),
         price=price,
@@ -187,6 +215,15 @@ def fill_of(row: FillRow, universe: Universe, cloids: Cloids) -> VenueFill:
         is_maker=not row.crossed,
         ts_venue=_ns(row.time),
     )
+
+
+def _forced(row: FillRow, user: str) -> str:
+    """The name of what the venue did to a position by itself, or an empty text."""
+    if row.dir == DELEVERAGING:
+        return f"adl_autoclose-{row.oid}"
+    liquidated = row.liquidation.liquidated_user if row.liquidation is not None else None
+    is_ours = liquidated is not None and liquidated.lower() == user.lower()
+    return f"liquidation-{row.oid}" if is_ours else ""
 
 
 def funding_of(row: FundingRow, universe: Universe) -> Payment:
@@ -261,10 +298,12 @@ def read_open_orders(body: bytes, universe: Universe, cloids: Cloids) -> tuple[V
     return tuple(order_of(row, universe, cloids) for row in rows if is_ours(row.coin))
 
 
-def read_fills(body: bytes, universe: Universe, cloids: Cloids) -> tuple[VenueFill, ...]:
+def read_fills(
+    body: bytes, universe: Universe, cloids: Cloids, *, user: str = ""
+) -> tuple[VenueFill, ...]:
     """The answer to ``userFills`` or ``userFillsByTime``, oldest first."""
     rows = decode(body, list[FillRow])
-    fills = [fill_of(row, universe, cloids) for row in rows if is_ours(row.coin)]
+    fills = [fill_of(row, universe, cloids, user=user) for row in rows if is_ours(row.coin)]
     return tuple(sorted(fills, key=lambda fill: (fill.ts_venue, fill.trade_id)))
 
 
@@ -288,6 +327,33 @@ def read_fundings(body: bytes, universe: Universe) -> tuple[Payment, ...]:
         if row.delta.type == "funding" and is_ours(row.delta.coin)
     ]
     return tuple(sorted(payments, key=lambda payment: (payment.ts_venue, payment.payment_id)))
+
+
+def read_transfers(body: bytes, user: str) -> tuple[Payment, ...]:
+    """The answer to ``userNonFundingLedgerUpdates``, oldest first: what moved a user's USDC."""
+    payments = [
+        Payment(
+            kind="transfer",
+            instrument="",
+            asset=QUOTE,
+            amount=amount,
+            payment_id=f"{row.delta.type}:{row.hash}",
+            ts_venue=_ns(row.time),
+        )
+        for row in decode(body, list[_Transfer])
+        if (amount := _moved(row.delta, user))
+    ]
+    return tuple(sorted(payments, key=lambda payment: (payment.ts_venue, payment.payment_id)))
+
+
+def _moved(delta: _Moved, user: str) -> int:
+    """By how much a line of the ledger moved the wallet, money; 0 for one that is not about it."""
+    amount, fee = money_of(delta.usdc), money_of(delta.fee)
+    if delta.type == "accountClassTransfer":
+        return amount if delta.to_perp else -amount
+    if delta.type in ("internalTransfer", "subAccountTransfer"):
+        return amount if delta.destination.lower() == user.lower() else -amount - fee
+    return {"deposit": amount, "withdraw": -amount - fee}.get(delta.type, 0)
 
 
 def read_book(body: bytes, universe: Universe) -> Book:
@@ -347,7 +413,7 @@ def _order(
         status=status,
         quantity=quantity,
         filled=filled,
-        price=0 if kind is OrderType.MARKET else _price(row.limit_px, instrument),
+        price=_price(row.limit_px, instrument) if kind in LIMIT_TYPES else 0,
         trigger=_price(row.trigger_px, instrument) if row.is_trigger else 0,
         time_in_force=time_in_force_of(row.tif),
         reduce_only=row.reduce_only,

@@ -13,7 +13,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from interlock.model.order import LIMIT_TYPES, TERMINAL, OrderSpec, OrderStatus
+from interlock.model.order import LIMIT_TYPES, TERMINAL, TRIGGERED_TYPES, OrderSpec, OrderStatus
 from interlock.model.venue import AmendRequest, PlaceRequest, VenueFill, VenueOrder
 from interlock.wire.hyperliquid.cloids import Cloids
 
@@ -22,13 +22,36 @@ _KEPT = 20_000
 _WITHOUT_REST = TERMINAL - {OrderStatus.FILLED}
 
 
+class Executions(msgspec.Struct):
+    """What numbers of one order have traded, by trade id."""
+
+    by_number: dict[str, dict[int, int]] = {}
+
+    def add(self, fill: VenueFill) -> None:
+        """An execution was told, perhaps once more."""
+        self.by_number.setdefault(fill.venue_order_id, {})[fill.trade_id] = fill.quantity
+
+    def of(self, number: str) -> int:
+        """What one number has traded."""
+        return sum(self.by_number.get(number, {}).values())
+
+    def before(self, number: str) -> int:
+        """What the numbers before one have traded."""
+        return sum(self.of(other) for other in self.by_number if int(other) < int(number))
+
+    @property
+    def total(self) -> int:
+        """What all of them have traded."""
+        return sum(self.of(number) for number in self.by_number)
+
+
 class Held(msgspec.Struct):
     """One order of ours. ``told`` is what its states, ``fills`` what executions said it traded."""
 
     spec: OrderSpec
     number: str = ""
     told: int = 0
-    fills: dict[str, int] = {}
+    fills: Executions = msgspec.field(default_factory=Executions)
     base_told: int = 0
     past: tuple[str, ...] = ()
     amending: AmendRequest | None = None
@@ -37,12 +60,22 @@ class Held(msgspec.Struct):
     @property
     def filled(self) -> int:
         """What all its numbers have traded."""
-        return max(self.told, sum(self.fills.values()))
+        return max(self.told, self.fills.total)
 
     @property
     def base(self) -> int:
         """What the numbers that it had before have traded."""
-        return max(self.base_told, sum(self.fills.get(number, 0) for number in self.past))
+        return max(self.base_told, sum(self.fills.of(number) for number in self.past))
+
+
+class Earlier(msgspec.Struct):
+    """An order of an earlier process: what it has traded, and what it waits for if it is a stop.
+
+    The stream's form of an order has no type and no trigger; that of questions has.
+    """
+
+    fills: Executions = msgspec.field(default_factory=Executions)
+    stop: VenueOrder | None = None
 
 
 class KnownOrders:
@@ -51,6 +84,7 @@ class KnownOrders:
     def __init__(self, cloids: Cloids) -> None:
         self.cloids = cloids
         self._held: OrderedDict[str, Held] = OrderedDict()
+        self._earlier: OrderedDict[str, Earlier] = OrderedDict()
 
     def sent(self, request: PlaceRequest) -> None:
         """An order leaves under its id."""
@@ -67,8 +101,11 @@ class KnownOrders:
 
     def learn(self, request: AmendRequest, order: VenueOrder) -> None:
         """Take over an order of an earlier process, as the venue holds it."""
-        # What earlier replacements have traded is not told any more; the wanted whole includes it.
-        held = Held(spec=request.spec, number=order.venue_order_id, told=order.filled)
+        number = order.venue_order_id
+        fills = self._earlier.pop(request.client_order_id, Earlier()).fills
+        held = Held(spec=request.spec, number=number, fills=fills, told=order.filled)
+        held.past = tuple(other for other in fills.by_number if int(other) < int(number))
+        held.told = max(held.told, held.base + order.filled)
         self._held[request.client_order_id] = held
 
     def amending(self, request: AmendRequest) -> None:
@@ -92,21 +129,22 @@ class KnownOrders:
         self.settle(client_order_id)
 
     def fill(self, fill: VenueFill) -> None:
-        """An execution was told, once."""
-        held = self._held.get(fill.client_order_id)
+        """An execution was told, by the stream or by a list, perhaps once more."""
+        name = fill.client_order_id
+        held = self._held.get(name)
         if held is not None:
-            number = fill.venue_order_id
-            held.fills[number] = held.fills.get(number, 0) + fill.quantity
+            held.fills.add(fill)
+        elif self.cloids.knows(name):
+            self._of(name).fills.add(fill)
 
     def whole(self, order: VenueOrder, *, is_newest: bool = False) -> VenueOrder | None:
         """The order with what the venue left out; None for what says nothing about the whole.
 
         ``is_newest`` when the venue was asked by our id: an order that has ended was not replaced.
         """
-        held = self._held.get(order.client_order_id)
+        held, number = self._held.get(order.client_order_id), order.venue_order_id
         if held is None:
-            return order
-        number = order.venue_order_id
+            return self._of_earlier(order)
         if number in held.past:
             return None
         if held.number and number != held.number:
@@ -121,6 +159,36 @@ class KnownOrders:
                 return None
             held.amending = held.withheld = None
         return self._completed(held, order)
+
+    def _of(self, client_order_id: str) -> Earlier:
+        found = self._earlier.setdefault(client_order_id, Earlier())
+        if len(self._earlier) > _KEPT:
+            self._earlier.popitem(last=False)
+        return found
+
+    def _of_earlier(self, order: VenueOrder) -> VenueOrder:
+        """An order of an earlier process, with what the numbers that it had before have traded."""
+        name = order.client_order_id
+        if order.type in TRIGGERED_TYPES and self.cloids.knows(name):
+            self._of(name).stop = order
+        earlier = self._earlier.get(name)
+        if earlier is None:
+            return order
+        stop, before = earlier.stop, earlier.fills.before(order.venue_order_id)
+        if stop is not None and order.type not in TRIGGERED_TYPES:
+            order = msgspec.structs.replace(
+                order,
+                type=stop.type,
+                trigger=stop.trigger,
+                price=order.price if stop.type in LIMIT_TYPES else 0,
+            )
+        is_begun = before and order.status is OrderStatus.ACCEPTED
+        return msgspec.structs.replace(
+            order,
+            status=OrderStatus.PARTIALLY_FILLED if is_begun else order.status,
+            quantity=before + order.quantity,
+            filled=before + order.filled,
+        )
 
     def _move(self, held: Held, spec: OrderSpec, number: str) -> None:
         if held.number and held.number != number:

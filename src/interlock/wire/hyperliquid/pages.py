@@ -19,10 +19,16 @@ class _Row(msgspec.Struct):
 
 
 class Pages:
-    """The pages of one question. ``question`` is what to ask next."""
+    """The pages of one question. ``question`` is what to ask next.
 
-    def __init__(self, request: FillsQuery | PaymentsQuery) -> None:
+    ``then`` is another list that belongs to the answer, asked for when the first one is whole.
+    """
+
+    def __init__(
+        self, request: FillsQuery | PaymentsQuery, then: PaymentsQuery | None = None
+    ) -> None:
         self.question = request
+        self._then = then
         self._most = FILLS_MOST if isinstance(request, FillsQuery) else PAYMENTS_MOST
         self._found: dict[object, Any] = {}
         self._count = 0
@@ -34,7 +40,10 @@ class Pages:
         rows: list[_Row] = decode(body, list[_Row])
         self._count += 1
         if len(rows) < self._most:
-            return True
+            if self._then is None:
+                return True
+            self.question, self._then, self._count = self._then, None, 0
+            return False
         last = max(row.time for row in rows) * NS_PER_MS
         if last // NS_PER_MS <= self.question.ts_from // NS_PER_MS or self._count >= PAGES_MOST:
             raise WireFault(f"more than {len(self._found)} rows; ask from a later time")

@@ -26,6 +26,19 @@ META = b'{"type":"meta"}'
 META_AND_MARKS = b'{"type":"metaAndAssetCtxs"}'
 
 
+class TransfersQuery(PaymentsQuery, frozen=True, kw_only=True, gc=False):
+    """The second half of what moved the account's money: what came and went beside funding."""
+
+    user: str
+
+
+def transfers_of(request: PaymentsQuery, identity: Identity) -> TransfersQuery:
+    """The question about transfers that belongs to one about payments."""
+    return TransfersQuery(
+        request_id=request.request_id, ts_from=request.ts_from, user=identity.trader
+    )
+
+
 def query_of(request: Request, universe: Universe, identity: Identity) -> dict[str, object]:
     """The question that a request asks."""
     user = identity.trader
@@ -42,6 +55,12 @@ def query_of(request: Request, universe: Universe, identity: Identity) -> dict[s
             }
         case PositionsQuery() | BalancesQuery():
             return {"type": "clearinghouseState", "user": user}
+        case TransfersQuery():
+            return {
+                "type": "userNonFundingLedgerUpdates",
+                "user": request.user,
+                "startTime": request.ts_from // NS_PER_MS,
+            }
         case PaymentsQuery():
             return {"type": "userFunding", "user": user, "startTime": request.ts_from // NS_PER_MS}
         case BookQuery():
@@ -82,3 +101,8 @@ def load_candles(coin: str, interval: str, *, ts_from: int, ts_until: int) -> Ht
 def load_fees(user: str) -> HttpRequest:
     """Ask what a user pays."""
     return ask({"type": "userFees", "user": user})
+
+
+def load_fills(user: str) -> HttpRequest:
+    """Ask for a user's newest executions."""
+    return ask({"type": "userFills", "user": user})

@@ -184,10 +184,11 @@ class _Post(msgspec.Struct):
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """What is needed to read a frame: the instruments, and whose order a cloid is."""
+    """What is needed to read a frame: the instruments, whose order a cloid is, and the account."""
 
     universe: Universe
     cloids: Cloids
+    user: str = ""
 
     def read(self, frame: bytes, ts: int) -> list[Item]:
         """The values of one frame that arrived at ``ts``; raises WireFault only."""
@@ -316,7 +317,10 @@ def _fills(reader: Reader, data: bytes, ts: int) -> list[Item]:
 
 def _fill_rows(reader: Reader, rows: list[info.FillRow], ts: int) -> list[Item]:
     return [
-        FillSeen(ts_event=ts, fill=info.fill_of(row, reader.universe, reader.cloids))
+        FillSeen(
+            ts_event=ts,
+            fill=info.fill_of(row, reader.universe, reader.cloids, user=reader.user),
+        )
         for row in rows
         if info.is_ours(row.coin)
     ]

@@ -145,12 +145,16 @@ class HyperliquidClient:
 
     # The venue's clock and lists.
     def _connect(self) -> None:
-        exchange, ts = self.network.exchange, self.network.timeline.ts
-        question = TimeQuery(request_id=-1)
-        found = exchange.server.handle(ts, self.client.question(question))
-        self.client.judged(question, found, sent=self.now(), ts=self.now())
-        lists = exchange.server.handle(ts, queries.load_universe(marks=True)).body
-        self.client.load(lists, exchange.server.handle(ts, queries.load_fees(WALLET)).body)
+        ask = partial(self.network.exchange.server.connecting, self.network.timeline.ts)
+        now, question = self.now(), TimeQuery(request_id=-1)
+        found = ask(self.client.question(question, ts=now))
+        self.client.judged(question, found, sent=now, ts=now)
+        lists, fees = (
+            ask(asked).body
+            for asked in (queries.load_universe(marks=True), queries.load_fees(WALLET))
+        )
+        self.client.load(lists, fees)
+        self.client.recall(ask(queries.load_fills(WALLET)).body)
 
     def _keep_measuring(self) -> None:
         self._measure()

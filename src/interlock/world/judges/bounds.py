@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.market import Quote
-from interlock.model.order import Change, OrderStatus
+from interlock.model.order import LIMIT_TYPES, Change, OrderStatus
 from interlock.model.rows import AnyRow, TransitionRow
 from interlock.model.venue import Answer, StreamChanged
 from interlock.runtime.engine import Engine
@@ -13,6 +13,7 @@ from interlock.runtime.settings import SECOND
 from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
 from interlock.world.process import Process
+from interlock.world.record import Arrival
 from interlock.world.scene import SETTINGS, Scene
 
 # Every so many inputs of a process are looked at.
@@ -99,7 +100,28 @@ class Display(Judge):
             if found is not None and row.change is Change.UPDATE:
                 form = (row.quantity, row.price)
                 text = f"{name} is shown with {form}, the venue never had it but with "
-                self.demand("I29", form in found.forms, text + str(list(found.forms)))
+                is_held = form in found.forms or self._is_replaced(row, found)
+                self.demand("I29", is_held, text + str(list(found.forms)))
+
+    def _is_replaced(self, row: TransitionRow, found: Arrival) -> bool:
+        """Whether an order is shown as a venue that replaces it leaves open.
+
+        Its answer tells no quantity: not what traded before that no row tells of yet, and not what
+        it cut to the position. The worst price that it wants of a market order is none of ours.
+        """
+        order = self.record.orders.get(row.client_order_id)
+        if order is None or not self.scene.exchange.line.replaces_amended:
+            return False
+        spec = order.intent.spec
+        fills = self.record.untold.get(spec.instrument, {}).values()
+        own = [fill for fill in fills if self.record.name_of(fill) == row.client_order_id]
+        lacks = sum(fill.quantity for fill in own)
+        is_cut = spec.reduce_only and row.evidence == "answer"
+        return any(
+            (price == row.price or (not row.price and spec.type not in LIMIT_TYPES))
+            and (0 <= quantity - row.quantity <= lacks or (is_cut and quantity < row.quantity))
+            for quantity, price in found.forms
+        )
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """What is shown, now and then, against what was really heard."""

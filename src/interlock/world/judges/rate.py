@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.model.venue import Answer, Request
-from interlock.runtime.settings import MS
+from interlock.runtime.settings import MS, SECOND
 from interlock.runtime.values import Outputs
 from interlock.world.judging import Judge
 from interlock.world.process import Process
@@ -15,6 +15,7 @@ from interlock.world.scene import Scene
 DRIFT_NS = 20 * MS
 # The share (1e-2) of the venue's limit that may be used.
 SHARE = 80
+WINDOW_NS = 60 * SECOND
 
 
 class Rate(Judge):
@@ -28,6 +29,10 @@ class Rate(Judge):
         self._silent: dict[str, int] = {}
         self._server = scene.exchange.server
         self._most = self._server.weight_most * SHARE // 100
+        self._tells_weight = scene.exchange.line.tells_weight
+        # When a life asked first, and what was used by then: what lives before it and its
+        # connecting have used is not told where answers tell no weight.
+        self._before: dict[str, tuple[int, int]] = {}
 
     def took(self, process: Process, event: Any, outputs: Outputs) -> None:
         """An answer that asks for silence has been heard."""
@@ -38,6 +43,7 @@ class Rate(Judge):
     def ended(self, process: Process, why: str) -> None:
         """The next life has not heard it."""
         self._silent.pop(process.name, None)
+        self._before.pop(process.name, None)
 
     def leaves(self, process: Process, request: Request) -> None:
         """A request is at the door."""
@@ -45,4 +51,8 @@ class Rate(Judge):
         text = f"{type(request).__name__} leaves {(until - ts) // MS} ms inside a Retry-After"
         self.demand("I15", ts >= until, text)
         used = self._server.used(ts)
-        self.demand("I15", used <= self._most, f"a weight of {used} is used, {self._most} may be")
+        most = self._most
+        if not self._tells_weight:
+            began, before = self._before.setdefault(process.name, (ts, used))
+            most += before if ts < began + WINDOW_NS else 0
+        self.demand("I15", used <= most, f"a weight of {used} is used, {most} may be")

@@ -8,6 +8,7 @@ import msgspec
 
 from interlock.model.instrument import FixedTick, Instrument, InstrumentKind, MarginTier
 from interlock.model.units import MONEY_SCALE
+from interlock.runtime.budget import Rate
 from interlock.sim.binance_server import views
 from interlock.sim.binance_server.server import BinanceServer
 from interlock.sim.binance_server.sessions import Session
@@ -38,6 +39,10 @@ class Binance:
     def handle(self, ts: int, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
         return self._server.handle(ts, request, address=ADDRESS)
+
+    def connecting(self, ts: int, request: HttpRequest) -> HttpResponse:
+        """Answer a question of a client that connects: it tries until no limit is in its way."""
+        return self._server.handle(ts, request)
 
     def open(self, ts: int, path: str, query: bytes) -> Session:
         """A session for a new socket."""
@@ -244,8 +249,11 @@ BINANCE = Line(
         Listed(instrument=perpetual("ETH", 2, 1, 10), price=200_000, step=1, clip=10),
     ),
     rules=VenueRules(),
+    rate=Rate(weight=2_400),
     words=BinanceWords(),
     serve=Binance,
     is_switch_of_account=False,
     keeps_stops=True,
+    replaces_amended=False,
+    tells_weight=True,
 )

@@ -15,13 +15,14 @@ from interlock.model.instrument import (
     SignificantFigures,
 )
 from interlock.model.units import RATE_SCALE
+from interlock.runtime.budget import Rate
 from interlock.sim.hyperliquid_server.server import HyperliquidServer
 from interlock.sim.hyperliquid_server.sessions import Session
 from interlock.sim.hyperliquid_server.state import HYPERLIQUID_RULES, ServerOptions
 from interlock.sim.venue.core import VenueCore
 from interlock.sim.venue.values import Event, Order
 from interlock.wire.http import HttpRequest, HttpResponse
-from interlock.wire.hyperliquid import errors
+from interlock.wire.hyperliquid import errors, weights
 from interlock.wire.hyperliquid.actions import EXCHANGE_PATH
 from interlock.wire.hyperliquid.instruments import (
     FIGURES,
@@ -78,6 +79,10 @@ class Hyperliquid:
         self._truth.settle()
         return response
 
+    def connecting(self, ts: int, request: HttpRequest) -> HttpResponse:
+        """Answer a question of a client that connects: it tries until no limit is in its way."""
+        return self._server.handle(ts, request, client="connecting")
+
     def open(self, ts: int, path: str, query: bytes) -> Session:
         """A session for a new socket."""
         session = self._server.connect(ts, client=ADDRESS)
@@ -110,7 +115,7 @@ class Hyperliquid:
 
     def used(self, ts: int) -> int:
         """The weight that the world's address has used in the last minute."""
-        return self._server.state.weights.used(ts)
+        return self._server.state.weights.used(ts, ADDRESS)
 
     def shift_clock(self, by_ns: int) -> None:
         """Step the clock that clients have to follow."""
@@ -299,8 +304,11 @@ HYPERLIQUID = Line(
         Listed(instrument=perpetual("ETH", 4), price=101_000, step=10, clip=200),
     ),
     rules=HYPERLIQUID_RULES,
+    rate=Rate(weight=weights.PER_MINUTE, weights=weights.BY_REQUEST),
     words=HyperliquidWords(),
     serve=Hyperliquid,
     is_switch_of_account=True,
     keeps_stops=False,
+    replaces_amended=True,
+    tells_weight=False,
 )

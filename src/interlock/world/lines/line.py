@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from interlock.model.instrument import Instrument
+from interlock.runtime.budget import Rate
 from interlock.sim.venue.core import VenueCore
 from interlock.sim.venue.values import Event, Order, VenueRules
 from interlock.wire.http import HttpRequest, HttpResponse
@@ -39,6 +40,10 @@ class Server(Protocol):
 
     def handle(self, ts: int, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
+        ...
+
+    def connecting(self, ts: int, request: HttpRequest) -> HttpResponse:
+        """Answer a question of a client that connects: it tries until no limit is in its way."""
         ...
 
     def open(self, ts: int, path: str, query: bytes) -> Any:
@@ -176,7 +181,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     ``serve`` puts its protocol around a core, for an account, under a seed, with what reads see. By
     ``is_switch_of_account`` its dead man's switch covers all of an account at once, and by
-    ``keeps_stops`` it may be told to leave stops alone.
+    ``keeps_stops`` it may be told to leave stops alone. By ``replaces_amended`` an amendment asks
+    for what is left to trade, as far as its sender knows; by ``tells_weight`` answers tell how much
+    of the rate is used, by earlier lives too.
     """
 
     name: str
@@ -184,10 +191,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     listed: tuple[Listed, ...]
     rules: VenueRules
+    rate: Rate
     words: Words
     serve: Callable[[VenueCore, str, int, Sees], Server]
     is_switch_of_account: bool
     keeps_stops: bool
+    replaces_amended: bool
+    tells_weight: bool
 
 
 def page(status: int) -> HttpResponse:

@@ -128,3 +128,50 @@ def test_a_page_that_never_moves_on_is_no_answer() -> None:
     pages = Pages(FillsQuery(request_id=1, instrument=BTC, ts_from=7_000_000))
     with pytest.raises(WireFault, match="later time"):
         pages.take(rows(*[7] * FILLS_MOST), ())
+
+
+class TestEarlierProcesses:
+    """Orders that this process did not send, known by their ids and by their executions."""
+
+    def recalled(self) -> KnownOrders:
+        """Number 5 traded 3 of 10, was replaced by number 8 for the 7 that were left."""
+        orders = KnownOrders(Cloids(("a",)))
+        for _ in range(2):
+            orders.fill(fill("5", 1, 3))
+        return orders
+
+    def test_a_replacement_is_the_whole_order_with_what_was_traded_before(self) -> None:
+        seen = self.recalled().whole(told("8", OrderStatus.ACCEPTED, quantity=7))
+        assert seen is not None
+        assert (seen.quantity, seen.filled, seen.status) == (10, 3, OrderStatus.PARTIALLY_FILLED)
+
+    def test_an_order_that_was_not_replaced_stays_as_the_venue_has_it(self) -> None:
+        order = told("5", OrderStatus.PARTIALLY_FILLED, filled=3)
+        assert self.recalled().whole(order) == order
+
+    def test_an_amendment_goes_on_from_what_all_its_numbers_have_traded(self) -> None:
+        orders = self.recalled()
+        orders.learn(AMEND, told("8", OrderStatus.ACCEPTED, quantity=7))
+        assert orders.traded("a") == 3
+        orders.amending(AMEND)
+        orders.amended(AMEND, "9")
+        seen = orders.whole(told("9", OrderStatus.ACCEPTED, quantity=5))
+        assert seen is not None
+        assert (seen.quantity, seen.filled) == (8, 3)
+
+    def test_executions_of_strangers_are_not_kept(self) -> None:
+        orders = KnownOrders(Cloids())
+        orders.fill(fill("5", 1, 3))
+        order = told("8", OrderStatus.ACCEPTED, quantity=7)
+        assert orders.whole(order) == order
+
+    def test_a_stop_that_the_stream_tells_of_is_still_a_stop(self) -> None:
+        orders = KnownOrders(Cloids(("a",)))
+        asked = msgspec.structs.replace(
+            told("5", OrderStatus.ACCEPTED), type=OrderType.STOP_MARKET, trigger=490_000, price=0
+        )
+        assert orders.whole(asked) == asked
+        seen = orders.whole(told("5", OrderStatus.TRIGGERED, quantity=4))
+        assert seen is not None
+        assert (seen.type, seen.trigger, seen.price) == (OrderType.STOP_MARKET, 490_000, 0)
+        assert seen.quantity == 4
