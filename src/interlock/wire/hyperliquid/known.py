@@ -193,7 +193,8 @@ class KnownOrders:
     def _move(self, held: Held, spec: OrderSpec, number: str) -> None:
         if held.number and held.number != number:
             held.past = (*held.past, held.number)
-            held.base_told = held.filled
+            # Executions of the new number may have come before the word of it.
+            held.base_told = max(held.told, held.fills.before(number))
         held.spec, held.number = spec, number
         held.amending = held.withheld = None
 

@@ -130,6 +130,17 @@ def test_a_page_that_never_moves_on_is_no_answer() -> None:
         pages.take(rows(*[7] * FILLS_MOST), ())
 
 
+def test_an_execution_of_the_replacement_may_come_before_the_answer() -> None:
+    orders = known()
+    orders.whole(told("5", OrderStatus.ACCEPTED))
+    orders.amending(AMEND)
+    orders.fill(fill("6", 1, 8))
+    orders.amended(AMEND, "6")
+    seen = orders.whole(told("6", OrderStatus.ACCEPTED, quantity=8))
+    assert seen is not None
+    assert seen.quantity == 8
+
+
 class TestEarlierProcesses:
     """Orders that this process did not send, known by their ids and by their executions."""
 
