@@ -46,6 +46,8 @@ CHILD = "child"
 SETTLED = ("cancel settled", "amend settled")
 # The evidence of what our own gate refused: it never left.
 GATE = "gate"
+# How the scope of a comparison ends that left questions open.
+IN_PART = " in part"
 # Bytes of a payload's hash that are remembered.
 PAYLOAD = 8
 # Orders of others of which it is remembered how much of them was booked.
@@ -317,7 +319,8 @@ def _lease(books: Books, row: LeaseRow) -> None:
 
 
 def _verified(books: Books, row: ReconcileRow) -> None:
-    if row.scope in ("start", "reconnect", "full"):
+    # Whatever it was begun for, each other one looks at everything.
+    if row.scope != "orders" and not row.scope.endswith(IN_PART):
         books.ts_verified = row.ts_event - row.took_ns
 
 

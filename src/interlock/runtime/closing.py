@@ -57,7 +57,10 @@ def fold(state: State, books: Books, row: AnyRow, settings: Settings) -> None:
         _pack(state, books, books.ts_last - settings.whole_ns)
     if books.ts_last >= books.ts_clean and not isinstance(row, _WAITED_FOR):
         books.ts_clean = books.ts_last + CLEAN_EVERY_NS
-        books.clean(books.ts_last - settings.late_fill_ns)
+        # A life that begins days after the one before asks for what happened since its last
+        # comparison: what was counted then must still be known.
+        since = min(books.ts_last, max(books.ts_opened, books.ts_verified))
+        books.clean(since - settings.late_fill_ns)
 
 
 def _switch(state: State, row: StateRow) -> None:

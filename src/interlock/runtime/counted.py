@@ -31,10 +31,12 @@ class IdBlock(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Counted(msgspec.Struct, array_like=True):
-    """A set of ids that forgets what is old."""
+    """A set of ids that forgets what is old, and knows since when all of them are here."""
 
     recent: dict[int, int] = {}
     blocks: list[IdBlock] = []
+    # The newest time of an id that is forgotten: what is not newer may have been counted.
+    ts_forgotten: int = 0
 
     def __contains__(self, trade_id: object) -> bool:
         if trade_id in self.recent:
@@ -59,15 +61,19 @@ class Counted(msgspec.Struct, array_like=True):
 
     def clean(self, ts_before: int) -> None:
         """Forget ids whose block's newest time lies before, and the oldest of those without one."""
+        gone = []
         if self.blocks and self.blocks[0].ts_newest < ts_before:
+            gone = [block.ts_newest for block in self.blocks if block.ts_newest < ts_before]
             self.blocks = [block for block in self.blocks if block.ts_newest >= ts_before]
         old = []
         for key, ts in self.recent.items():
             if ts >= ts_before:
                 break
             old.append(key)
+            gone.append(ts)
         for key in old:
             del self.recent[key]
+        self.ts_forgotten = max(self.ts_forgotten, *gone) if gone else self.ts_forgotten
 
 
 def _key(trade_id: int) -> int:

@@ -24,6 +24,7 @@ from interlock.runtime.evidence import Evidence
 from interlock.runtime.gate import Gate
 from interlock.runtime.ids import parse
 from interlock.runtime.naming import Naming, Number, number_of
+from interlock.runtime.settings import CLOCK_MOST_NS
 from interlock.runtime.tracks import Track
 from interlock.runtime.waiting import Waiting
 
@@ -73,7 +74,10 @@ class Fills:
     def take(self, fill: VenueFill, source: str) -> bool:
         """Apply an execution unless it was applied before; True when it was news."""
         counted = self.desk.books.trades.get(fill.instrument)
-        if counted is not None and fill.trade_id in counted:
+        is_known = counted is not None and fill.trade_id in counted
+        if counted is not None and not is_known and fill.ts_venue <= counted.ts_forgotten:
+            is_known = _is_counted(fill, self.desk.order(self._order_of(fill)))
+        if is_known:
             self.repeated += 1
             return False
         if fill.instrument not in self.desk.state.instruments:
@@ -240,6 +244,8 @@ class Fills:
         books, settings = self.desk.books, self.desk.settings
         start = max(books.ts_opened, books.ts_verified)
         oldest = min((track.ts for track in self.desk.open_tracks()), default=start)
+        # An order may rest for weeks; what it lacks by the venue's count is asked for by itself.
+        oldest = max(oldest, start - CLOCK_MOST_NS)
         for instrument in self.desk.state.instruments:
             self.fetch(instrument, min(start - settings.proof_ns, oldest))
 
@@ -333,6 +339,14 @@ def is_behind(fills: Fills) -> bool:
     Both are in memory only.
     """
     return len(fills.waiting) > 0 or any(want.wait for want in fills.fetches.values())
+
+
+def _is_counted(fill: VenueFill, order: Order | None) -> bool:
+    """Whether an execution was counted, of a time of which the books have forgotten the numbers.
+
+    An order of ours that is still known keeps the numbers of its own.
+    """
+    return order is None or fill.trade_id in order.trades
 
 
 def _tell(desk: Desk, order: Order, fill: VenueFill, reference: int) -> None:

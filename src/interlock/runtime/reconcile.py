@@ -28,6 +28,7 @@ from interlock.model.venue import (
 )
 from interlock.model.venue import Payment as VenuePayment
 from interlock.runtime.asks import Asks, Pending
+from interlock.runtime.books import IN_PART
 from interlock.runtime.cash import Cash
 from interlock.runtime.desk import Desk
 from interlock.runtime.evidence import CUT
@@ -370,7 +371,7 @@ class Reconciler:
                 ReconcileRow(
                     ts_event=desk.ts,
                     account=settings.account,
-                    scope=current.scope + " in part" * is_in_part,
+                    scope=current.scope + IN_PART * is_in_part,
                     severity=severity,
                     differences=tuple(current.differences),
                     orders=len(desk.state.open),
