@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import threading
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +21,7 @@ from interlock.runtime.settings import MINUTE
 from interlock.simulation import play, sweep
 from interlock.simulation.log import line_of, read
 from interlock.simulation.page import render
-from interlock.simulation.sweep import TWICE, Summary
+from interlock.simulation.sweep import TWICE, Summary, _deaf
 from interlock.world.kinds import ABSENT
 from interlock.world.plan import PlanError, drawn, from_json, to_json, with_rates
 from interlock.world.world import Verdict
@@ -181,6 +185,16 @@ BAD_PLANS = {
     '{"rates": {}}': "missing required field `seed`",
     '{"seed": 1, "venue": "bourse"}': "'bourse' is no venue of the world; there are binance, hyp",
     '{"seed": 1, "venue": "hyperliquid", "rates": {"late_fill": 2}}': "late_fill cannot strike on",
+    '{"seed": -4}': "a seed of -4 is none; give 0 to 9223372036854775807",
+    '{"seed": 99999999999999999999}': "a seed of 99999999999999999999 is none",
+    '{"seed": 1, "busy_ns": 9223372036854775807}': "is too long; give 604800000000000 at most",
+    '{"seed": 1, "rates": {"answer_lost": 1000001}}': "1000001 of a million occasions; give",
+    '{"seed": 1, "rates": {"kill": 1001}}': "kill strikes 1001 times in half an hour; give 1000",
+    # Names of other parts of a plan.
+    '{"seed": 1, "rates": {"seed": 3}}': "'seed' is no kind of fault",
+    '{"seed": 1, "rates": {"busy_ns": 3}}': "'busy_ns' is no kind of fault",
+    '{"seed": 1, "only": ["kill"]}': "'kill' names no strike; give a kind and a number",
+    '{"seed": 1, "muted": ["kill x"]}': "'kill x' names no strike",
 }
 
 
@@ -190,7 +204,7 @@ def test_what_is_no_plan_is_refused(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     done = simulate("--plan", path)
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: ")
+    assert done.stderr.startswith(f"Error: {path}: ")
     assert BAD_PLANS[text] in done.stderr
     with pytest.raises(PlanError):
         from_json(text.encode())
@@ -200,8 +214,9 @@ REFUSED = {
     "--seed 3 --venue bourse": "'bourse' is not one of 'binance', 'hyperliquid'",
     "--plan nowhere.json": "File 'nowhere.json' does not exist",
     "--plan .": "File '.' is a directory",
-    "--minutes -3": "-3 is not in the range x>=1",
-    "--minutes 0": "0 is not in the range x>=1",
+    "--minutes -3": "-3 is not in the range 1<=x<=10080",
+    "--minutes 0": "0 is not in the range 1<=x<=10080",
+    "--minutes 99999999999": "99999999999 is not in the range 1<=x<=10080",
     "--seeds 0": "0 is not in the range x>=1",
     "--jobs -1": "-1 is not in the range x>=0",
     "--seed -4": "-4 is not in the range",
@@ -210,6 +225,10 @@ REFUSED = {
     "--trace --seeds 3": "--trace tells the story of one",
     "--trace --json --seed 3": "--trace is for people and --json for programs",
     "--seed 3 --log sweeps.jsonl": "--log is for sweeps",
+    "--seed 3 --seeds 100": "--seeds is for sweeps",
+    "--seed 3 --from 1": "--from is for sweeps",
+    "--show-log": "--show-log needs --log with the file of a log",
+    "--show-log --log nowhere.jsonl": "nowhere.jsonl is none",
 }
 
 
@@ -231,6 +250,44 @@ def test_a_plan_carries_its_venue(tmp_path: Path) -> None:
     done = simulate("--plan", path, "--venue", "hyperliquid")
     assert done.exit_code == 2
     assert "a plan has a venue of its own" in done.stderr
+    done = simulate("--plan", path, "--minutes", "30")
+    assert done.exit_code == 2
+    assert "a plan has a length of its own" in done.stderr
+
+
+LINES = {
+    '{"a": 1}': "line 2: no sweep is told there: Object missing required field `date`",
+    '{"date": "2026-': "line 2: no sweep is told there: Input data was truncated",
+    "[[": "line 2: no sweep is told there",
+    "\udcff": "line 2: no sweep is told there",
+}
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_a_damaged_log_is_refused_by_its_line(text: str, tmp_path: Path) -> None:
+    log = tmp_path / "sweeps.jsonl"
+    log.write_bytes(b"\n" + text.encode(errors="surrogateescape") + b"\n")
+    done = simulate("--show-log", "--log", log)
+    assert done.exit_code == 1
+    assert f"Error: {log}, {LINES[text]}" in done.stderr
+    assert "mend the line, or take it out" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--page", "--log"])
+def test_what_cannot_be_written_is_said_before_the_first_seed(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("interlock.simulation.sweep", _nobody)
+    done = simulate("--seeds", "1", option, tmp_path / "file" / "sweep")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ") and "check the path" in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["file"]
+
+
+def _nobody(*given: object, **named: object) -> None:
+    raise AssertionError("no seed is played")
 
 
 def test_kinds_without_a_counterpart_are_in_no_plan_of_a_venue() -> None:
@@ -261,3 +318,41 @@ def test_a_seed_and_a_plan_are_not_given_together(tmp_path: Path) -> None:
     done = simulate("--plan", path, "--seed", "3")
     assert done.exit_code == 2
     assert "a plan has a seed of its own" in done.stderr
+
+
+def test_an_interrupt_ends_the_workers_in_the_middle_of_their_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[BaseProcess] = []
+
+    def terminate(worker: BaseProcess) -> None:
+        ended.append(worker)
+        worker.kill()
+
+    def told(verdict: Verdict) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BaseProcess, "terminate", terminate)
+    others = set(active_children())
+    with pytest.raises(KeyboardInterrupt):
+        sweep(1, 400, minutes=1, jobs=1, told=told)
+    assert len(set(ended)) == 1 and not ended[0].is_alive()
+    assert set(active_children()) == others
+
+
+def test_a_worker_that_starts_hears_no_interrupt_of_the_terminal() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with _deaf():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(_seen_deaf()))
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def _seen_deaf() -> object:
+    """Only a main thread may say what signals do."""
+    with _deaf():
+        return signal.getsignal(signal.SIGINT)

@@ -60,6 +60,7 @@ _REFUSALS = (
     "interlock.research.sweep.space:SweepError",
     "interlock.research.synthetic.symbols:SyntheticError",
     "interlock.sim.matching:BookError",
+    "interlock.simulation.log:LogError",
     "interlock.strategy.aggregation:AggregationError",
     "interlock.strategy.api:StrategyError",
     "interlock.strategy.columns:ColumnError",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from interlock.cli.errors import INTERRUPTED
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _MINUTE_NS = 60 * 10**9
 # What a file of JSON gives back as it was.
 _SEED = click.IntRange(0, 2**63 - 1)
+# A week; a longer time is better played as more seeds.
+_MINUTES = click.IntRange(1, 7 * 24 * 60)
 
 
 @click.command()
@@ -28,7 +31,7 @@ _SEED = click.IntRange(0, 2**63 - 1)
 @click.option("--seeds", type=click.IntRange(1), default=100, show_default=True,
               help="How many seeds to sweep.")  # fmt: skip
 @click.option("--from", "first", type=_SEED, default=1, show_default=True, help="The first seed.")
-@click.option("--minutes", type=click.IntRange(1), default=30, show_default=True,
+@click.option("--minutes", type=_MINUTES, default=30, show_default=True,
               help="Simulated minutes with faults.")  # fmt: skip
 @click.option("--venue", type=click.Choice(["binance", "hyperliquid"]), default="binance",
               show_default=True, help="Whose protocol the exchange speaks.")  # fmt: skip
@@ -54,7 +57,7 @@ def simulate(**given: Any) -> None:
     interlock simulate --seed 4711 --trace
     interlock simulate --plan failure-4711.json --trace
     """
-    from interlock.world.plan import PlanError, drawn, from_json
+    from interlock.world.plan import PlanError, drawn
 
     _check_together(given)
     minutes = given["minutes"]
@@ -63,7 +66,7 @@ def simulate(**given: Any) -> None:
         return
     try:
         if given["plan_file"] is not None:
-            plan = from_json(given["plan_file"].read_bytes())
+            plan = _read_plan(given["plan_file"])
         elif given["seed"] is not None:
             plan = drawn(given["seed"], busy_ns=minutes * _MINUTE_NS, venue=given["venue"])
         else:
@@ -72,6 +75,15 @@ def simulate(**given: Any) -> None:
     except PlanError as error:
         raise click.ClickException(str(error)) from error
     _one(plan, trace=given["trace"], as_json=given["as_json"])
+
+
+def _read_plan(path: Path) -> Plan:
+    from interlock.world.plan import PlanError, from_json
+
+    try:
+        return from_json(path.read_bytes())
+    except PlanError as error:
+        raise PlanError(f"{path}: {error}") from error
 
 
 def _check_together(given: dict[str, Any]) -> None:
@@ -86,9 +98,17 @@ def _check_together(given: dict[str, Any]) -> None:
     if given["trace"] and given["as_json"]:
         raise click.UsageError("--trace is for people and --json for programs: give one of them")
     if not is_sweep:
-        for name in ("page", "log"):
-            if given[name] is not None:
-                raise click.UsageError(f"--{name} is for sweeps: leave --seed and --plan out")
+        _check_alone(given["plan_file"] is not None)
+
+
+def _check_alone(is_plan: bool) -> None:
+    """What is for sweeps, or what a plan says itself, is not given with one."""
+    said = click.get_current_context().get_parameter_source
+    for name, option in (("page", "page"), ("log", "log"), ("seeds", "seeds"), ("first", "from")):
+        if said(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{option} is for sweeps: leave --seed and --plan out")
+    if is_plan and said("minutes") is not ParameterSource.DEFAULT:
+        raise click.UsageError("a plan has a length of its own: leave --minutes out")
 
 
 def _one(plan: Plan, *, trace: bool, as_json: bool) -> None:
@@ -125,6 +145,11 @@ def _sweep(given: dict[str, Any]) -> None:
     from interlock.simulation import sweep
     from interlock.simulation.log import append, commit_of, line_of
 
+    page = given["page"] or Path("results") / "simulation.html"
+    # Said before hours of seeds, not after them.
+    for path in (page, given["log"]):
+        if path is not None:
+            _check_writable(path)
     shown = _Bar(given["seeds"], is_quiet=given["as_json"])
     try:
         with shown:
@@ -148,7 +173,6 @@ def _sweep(given: dict[str, Any]) -> None:
     commit = commit_of(Path(__file__).resolve().parent, given["venue"])
     if given["log"] is not None:
         append(given["log"], line_of(summary, commit=commit, date=date))
-    page = given["page"] or Path("results") / "simulation.html"
     _write_page(summary, page, given, commit=commit, date=date)
     if given["as_json"]:
         import msgspec
@@ -163,11 +187,21 @@ def _sweep(given: dict[str, Any]) -> None:
         sys.exit(1)
 
 
+def _check_writable(path: Path) -> None:
+    """Raise OSError where nothing can be written; leaves no file behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    path.open("ab").close()
+    if is_new:
+        path.unlink()
+
+
 def _show_log(log: Path | None) -> None:
     from interlock.simulation.log import RELEASE_GOAL, rarest, read, since_change, table
 
     if log is None or not log.is_file():
-        raise click.UsageError("--show-log needs --log with the file of a log")
+        named = "" if log is None else f": {log} is none"
+        raise click.UsageError(f"--show-log needs --log with the file of a log{named}")
     lines = read(log)
     click.echo(table(lines))
     click.echo()
@@ -195,16 +229,16 @@ def _write_page(
     )
     if given["venue"] != "binance":
         command += f" --venue {given['venue']}"
-    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(render(summary, command=command, commit=commit, date=date))
 
 
 def _tell_summary(summary: Summary, page: Path) -> None:
+    plural = "" if summary.seeds == 1 else "s"
     click.echo(
-        f"{summary.seeds:,} seeds, {summary.hours:,.1f} simulated hours in "
+        f"{summary.seeds:,} seed{plural}, {summary.hours:,.1f} simulated hours in "
         f"{summary.cpu_s:,.0f} core seconds ({summary.hours_per_core_hour:,.0f} hours per "
         f"core hour): {summary.orders:,} orders, {sum(summary.struck.values()):,} faults, "
-        f"{summary.lives:,} lives of engines"
+        f"{summary.lives:,} {'life' if summary.lives == 1 else 'lives'} of engines"
     )
     if summary.failed:
         found = ", ".join(f"{name} {count}" for name, count in sorted(summary.violated.items()))

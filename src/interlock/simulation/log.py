@@ -29,6 +29,10 @@ def order_path(venue: str) -> tuple[str, ...]:
     return (*_ORDER_PATH[:-1], _ORDER_PATH[-1] + venue)
 
 
+class LogError(ValueError):
+    """A line that tells of no sweep; the text names file, line and remedy."""
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One sweep as the log keeps it; ``commit`` ends in + where files were changed since.
 
@@ -82,9 +86,18 @@ def append(path: Path, line: Line) -> None:
 
 
 def read(path: Path) -> list[Line]:
-    """Every line, oldest first."""
+    """Every line, oldest first; raises LogError."""
     decode = msgspec.json.Decoder(Line).decode
-    return [decode(text) for text in path.read_bytes().splitlines() if text.strip()]
+    found = []
+    for number, text in enumerate(path.read_bytes().splitlines(), start=1):
+        if not text.strip():
+            continue
+        try:
+            found.append(decode(text))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            what = f"{path}, line {number}: no sweep is told there: {error}"
+            raise LogError(f"{what}; mend the line, or take it out") from error
+    return found
 
 
 def table(lines: Iterable[Line]) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
+from multiprocessing.process import BaseProcess
 
 import msgspec
 
@@ -136,10 +140,13 @@ def sweep(
     run = partial(_batch, minutes=minutes, venue=venue)
     workers = jobs or os.cpu_count() or 1
     context = get_context("spawn")
-    # Whatever ends the sweep ends its workers.
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=end_with, initargs=(os.getpid(),)
-    ) as pool:
+    # Whatever ends the sweep ends its workers: a killed one cannot, so they look for it themselves.
+    with (
+        ProcessPoolExecutor(
+            workers, mp_context=context, initializer=end_with, initargs=(os.getpid(),)
+        ) as pool,
+        _ending(set(active_children())),
+    ):
         for verdicts, cpu_s in _ended(pool, run, seeds, workers):
             summary.cpu_s += cpu_s
             for verdict in verdicts:
@@ -158,9 +165,34 @@ def _ended(
     running: set[Future[tuple[list[Verdict], float]]] = set()
     while True:
         while len(running) < 2 * workers and (batch := list(islice(seeds, _BATCH))):
-            running.add(pool.submit(run, batch))
+            with _deaf():
+                running.add(pool.submit(run, batch))
         if not running:
             return
         done, running = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             yield future.result()
+
+
+@contextmanager
+def _ending(others: set[BaseProcess]) -> Iterator[None]:
+    """Where this ends before its time, so do all workers: nobody waits for seeds of minutes."""
+    try:
+        yield
+    except BaseException:
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """A process that is started here does not hear an interrupt: it is for who started it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

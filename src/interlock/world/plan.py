@@ -10,19 +10,27 @@ from typing import Any
 
 import msgspec
 
-from interlock.runtime.settings import MINUTE, SECOND
+from interlock.runtime.settings import HOUR, MINUTE, SECOND
 from interlock.world.chance import Chance
 from interlock.world.kinds import (
     ABSENT,
     BINANCE,
     BY_NAME,
     KINDS,
+    RATE,
     SWITCH_MAY_KEEP_STOPS,
     VENUES,
 )
 
 HALF_HOUR = 30 * MINUTE
 QUIET = 90 * SECOND
+# The longest time with faults: a longer one is better played as more seeds.
+BUSY_MOST = 7 * 24 * HOUR
+# The largest seed: a file of JSON gives it back as it was.
+SEED_MOST = 2**63 - 1
+MILLION = 1_000_000
+# How often a kind that is counted may strike in half an hour.
+COUNT_MOST = 1_000
 # What the last fault is given to be over in, before the quiet time is measured.
 AFTERMATH = 30 * SECOND
 # How long the venue's switch waits, in the plans that have it on.
@@ -87,19 +95,35 @@ def with_rates(seed: int, *, busy_ns: int = HALF_HOUR, venue: str = BINANCE, **r
     """A plan with these rates and no others."""
     _check_time(busy_ns)
     _check_venue(venue)
-    _check_kinds(set(rates))
-    for name, rate in rates.items():
-        if rate < 0:
-            raise PlanError(f"{name} strikes {rate} times; give 0 or more, or leave it out")
-    absent = [name for name in rates if name in ABSENT[venue]]
-    if absent:
-        raise PlanError(f"{absent[0]} cannot strike on {venue}: {ABSENT[venue][absent[0]]}")
+    _check_rates(rates, venue)
     return Plan(seed=seed, venue=venue, busy_ns=busy_ns, rates=rates)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= SEED_MOST:
+        raise PlanError(f"a seed of {seed} is none; give 0 to {SEED_MOST}")
 
 
 def _check_time(busy_ns: int) -> None:
     if busy_ns <= 0:
         raise PlanError(f"a busy time of {busy_ns} ns is none; give at least a second")
+    if busy_ns > BUSY_MOST:
+        text = f"a busy time of {busy_ns} ns is too long; give {BUSY_MOST} at most, a week"
+        raise PlanError(f"{text}, and more seeds")
+
+
+def _check_rates(rates: dict[str, int], venue: str) -> None:
+    _check_kinds(set(rates))
+    for name, rate in rates.items():
+        if rate < 0:
+            raise PlanError(f"{name} strikes {rate} times; give 0 or more, or leave it out")
+        is_share = BY_NAME[name].unit == RATE
+        most = MILLION if is_share else COUNT_MOST
+        if rate > most:
+            what = "of a million occasions" if is_share else "times in half an hour"
+            raise PlanError(f"{name} strikes {rate} {what}; give {most} at most")
+        if name in ABSENT[venue]:
+            raise PlanError(f"{name} cannot strike on {venue}: {ABSENT[venue][name]}; leave it out")
 
 
 def _check_venue(venue: str) -> None:
@@ -127,9 +151,21 @@ def from_json(data: bytes) -> Plan:
     try:
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"this is no plan of the simulator: {error}") from error
-    with_rates(plan.seed, busy_ns=plan.busy_ns, venue=plan.venue, **plan.rates)
+        text = f"this is no plan of the simulator: {error}"
+        raise PlanError(f"{text}; a sweep leaves one for its smallest failure") from error
+    _check_seed(plan.seed)
+    _check_time(plan.busy_ns)
+    _check_venue(plan.venue)
+    _check_rates(plan.rates, plan.venue)
     if plan.dead_man_ns < 0:
         raise PlanError(f"a switch after {plan.dead_man_ns} ns; give 0 for none, or more")
-    _check_kinds({strike.partition(" ")[0] for strike in plan.muted | (plan.only or frozenset())})
+    _check_strikes(plan.muted | (plan.only or frozenset()))
     return plan
+
+
+def _check_strikes(strikes: frozenset[str]) -> None:
+    _check_kinds({strike.partition(" ")[0] for strike in strikes})
+    for strike in sorted(strikes):
+        number = strike.partition(" ")[2]
+        if not (number.isascii() and number.isdecimal()):
+            raise PlanError(f'{strike!r} names no strike; give a kind and a number: "kill 3"')
