@@ -45,6 +45,7 @@ _NOTICES = {
 }
 _PAYMENTS = {
     "funding_fee": "funding",
+    "funding": "funding",
     "transfer": "transfer",
     "insurance_clear": "fee of a liquidation",
     "cash_unexplained": "cash unexplained",

@@ -49,8 +49,7 @@ _REPLIES = (b'{"channel":"pong"', b'{"channel":"subscriptionResponse"')
 class Pen:
     """Signs for the world's wallet by a keyed digest, where a real key would by its curve.
 
-    Both ends hash the real action; the curve itself has tests of its own and would be a quarter of
-    the time.
+    Both ends hash the real action; the curve itself has tests of its own, and would take time.
     """
 
     def sign(self, message: bytes) -> str:
