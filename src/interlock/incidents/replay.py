@@ -25,6 +25,7 @@ from interlock.model.order import Change, OrderStatus
 from interlock.model.rows import (
     AnyRow,
     EventRow,
+    FillRow,
     LeaseEvent,
     LeaseRow,
     RequestRow,
@@ -110,6 +111,8 @@ class Replay:
         self._cancels: list[int] = []
         # Orders whose cancel the record asked for and the replay did not.
         self._not_asked: set[str] = set()
+        # Orders whose cancel both asked for, until the record tells what became of them.
+        self._canceling: set[str] = set()
         self._lost: list[int] = []
         self._starts: list[int] = []
         self._market: list[int] = []
@@ -161,6 +164,9 @@ class Replay:
         if isinstance(row, RequestRow) and isinstance(row.request, CancelRequest):
             self._cancel(seq, row.request.client_order_id, row.ts_event)
             return
+        if isinstance(row, FillRow):
+            self._filled(seq, row)
+            return
         if isinstance(row, TransitionRow) and row.change is Change.UPDATE_REJECT:
             self._held_amendment(row)
         then = recorded(seq, row, self._names)
@@ -168,6 +174,7 @@ class Replay:
             return
         if then.kind is Kind.CANCEL:
             # Judged at its request; here it shows that both orders stand alike.
+            self._canceling.discard(then.client_order_id)
             order = self.account.state.open.get(then.client_order_id)
             is_asked = order is not None and order.status is OrderStatus.PENDING_CANCEL
             is_asked = is_asked and then.client_order_id not in self._not_asked
@@ -228,6 +235,8 @@ class Replay:
         is_asked = asked is not None or (
             order is not None and order.status is OrderStatus.PENDING_CANCEL
         )
+        if is_asked and (self._known is None or seq in self._known.cancels):
+            self._canceling.add(name)
         if self._known is None:
             if is_asked:
                 self._cancels.append(seq)
@@ -238,6 +247,21 @@ class Replay:
             self._count(then, None)
             self._not_asked.add(name)
             account.mark(name, Change.ASK_CANCEL)
+
+    def _filled(self, seq: int, row: FillRow) -> None:
+        """An order that fills before its cancel comes has been asked to end all the same."""
+        name, order = row.client_order_id, self.account.state.open.get(row.client_order_id)
+        if name not in self._canceling or order is None or order.leaves > row.fill.quantity:
+            return
+        self._canceling.discard(name)
+        then = Decision(
+            kind=Kind.CANCEL,
+            row=seq,
+            ts=row.ts_event,
+            client_order_id=name,
+            strategy=order.owner.name,
+        )
+        self._count(then, then)
 
     def _held_amendment(self, row: TransitionRow) -> None:
         """The live core refused an amendment that the kernel had asked for."""

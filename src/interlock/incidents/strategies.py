@@ -35,7 +35,7 @@ class Code(msgspec.Struct, frozen=True):
         """The strategy with the recorded parameters, ``values`` in place of those they name."""
         known = self.kind.parameters
         recorded = {
-            name: float(value) if known[name].type is float else value
+            name: _number(value) if known[name].type is float else value
             for name, value in self.terms.parameters.items()
             if name in known
         }
@@ -47,6 +47,14 @@ class Code(msgspec.Struct, frozen=True):
         if isinstance(made, TargetStrategy):
             return Member(self.terms.name, LiveTarget(made, step_ns=self.terms.step_ns), capital)
         return Member(self.terms.name, made, capital)
+
+
+def _number(value: Any) -> Any:
+    """A recorded number, infinite ones from their text; what is none is left to the parameter."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
 
 
 @contextmanager

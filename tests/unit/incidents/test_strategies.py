@@ -25,7 +25,7 @@ from interlock.runtime.books import Books
 from interlock.runtime.recovery import Member, Setup, fresh, pack, recover
 from interlock.runtime.settings import Settings
 from interlock.strategy.api import Strategy
-from interlock.strategy.parameters import param
+from interlock.strategy.parameters import ParameterError, param
 from tests.scenario import PERPETUAL
 
 MINUTE = 60 * 10**9
@@ -124,6 +124,13 @@ def test_sealed_source_runs_as_a_module_and_leaves_nothing_behind(module: str) -
 def test_an_infinite_parameter_comes_back() -> None:
     with codes(terms(member(ENDLESS, parameters={"most": "inf"}))) as (code,):
         assert code.made({}).parameter_values() == {"most": math.inf}
+
+
+def test_a_recorded_value_of_another_type_is_refused_by_its_parameter() -> None:
+    """The code that takes the place of the sealed one may want a number where it had a word."""
+    held = terms(member(ENDLESS, parameters={"most": "fast"}))
+    with pytest.raises(ParameterError, match="parameter most='fast'"), codes(held) as (code,):
+        code.made({})
 
 
 def test_a_byte_order_mark_is_no_difference() -> None:
