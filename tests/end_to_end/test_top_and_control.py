@@ -70,6 +70,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         made = Engine(Path(folder) / "run")
         try:
             made.says("ready")
+            # Its doors are open; the first look at the account takes a few more questions.
+            assert any(made.status()["is_trading"] for _ in range(50))
             yield made
         finally:
             made.process.kill()

@@ -63,7 +63,7 @@ QUICK: dict[str, int] = {
     "payment counts twice": 4,
     "no fetch": 4,
     "comparison decides": 4,
-    "stop of the order": 16,
+    "stop of the order": 24,
     "snapshot forgets trades": 6,
     "stale snapshot is trusted": 8,
     "chain without body": 2,
@@ -71,7 +71,7 @@ QUICK: dict[str, int] = {
     "external is ours": 8,
     "no look after reconnect": 8,
     "no resync barrier": 12,
-    "snapshot forgets switches": 12,
+    "snapshot forgets switches": 24,
     "snapshot loses attempts": 12,
 }
 # Bugs that need a plan of their own: the regression that finds them.
