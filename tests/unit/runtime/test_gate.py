@@ -9,7 +9,7 @@ import pytest
 
 from interlock.kernel.state import Order
 from interlock.model.order import OrderSpec, OrderType
-from interlock.model.venue import FillSeen
+from interlock.model.venue import CancelRequest, FillSeen
 from interlock.runtime.gate import goes_beyond
 from tests.toy_players import BTC, LOT
 from tests.unit.runtime.core import Core, fill_of, leave
@@ -68,3 +68,32 @@ def test_an_exit_to_the_books_alone_does_not_leave_in_an_emergency(
     refusal = gate.order(order, asked)
     assert (refusal is None) is (is_exit_there or is_marked)
     assert refusal is None or refusal.code == "EMERGENCY"
+
+
+@pytest.mark.parametrize(("form", "is_beside"), [({}, True), (PRICED, False)])
+def test_two_exits_to_the_market_do_not_open_a_position_in_an_emergency(
+    form: dict[str, Any], is_beside: bool
+) -> None:
+    """What is on its way there takes from the position first; what rests may never."""
+    core = Core()
+    leave(core, ENTRY, OrderSpec(BTC.id, 1, 9 * LOT))
+    bought = fill_of(1, client_order_id=ENTRY, quantity=3 * LOT, ts_venue=core.ts)
+    core.hear(FillSeen(ts_event=core.ts, fill=bought))
+    leave(core, "il-1-toy-3-0000", OrderSpec(BTC.id, -1, LOT, reduce_only=True, **form))
+    core.engine.desk.books.switches[""] = ("emergency", "test")
+    for size, fits in ((3, not is_beside), (2, True)):
+        asked = OrderSpec(BTC.id, -1, size * LOT)
+        order = Order("il-1-toy-2-0000", core.engine.desk.state.strategies["toy"], 2, asked)
+        refusal = core.engine.gate.order(order, asked)
+        assert (refusal is None) is fits
+        assert refusal is None or refusal.code == "EMERGENCY"
+
+
+def test_a_cancel_does_not_overtake_its_order() -> None:
+    """Before the order has an answer the venue may say that it knows none, and take it on then."""
+    core = Core()
+    core.asked.clear()
+    leave(core, ENTRY, OrderSpec(BTC.id, 1, LOT, OrderType.LIMIT, 90_00))
+    assert not core.engine.dispatch.cancel(ENTRY)
+    core.later(1)
+    assert not [request for request in core.asked if isinstance(request, CancelRequest)]
