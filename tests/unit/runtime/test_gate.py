@@ -97,3 +97,24 @@ def test_a_cancel_does_not_overtake_its_order() -> None:
     assert not core.engine.dispatch.cancel(ENTRY)
     core.later(1)
     assert not [request for request in core.asked if isinstance(request, CancelRequest)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_more"),
+    [
+        ({"price": 90_01}, True),
+        ({"price": 89_99}, False),
+        ({"quantity": 3 * LOT}, True),
+        ({"quantity": LOT, "price": 89_99}, False),
+        ({"quantity": LOT, "price": 90_01}, True),
+    ],
+)
+def test_an_amendment_that_costs_more_is_new_risk(wanted: dict[str, Any], is_more: bool) -> None:
+    """A higher price is a higher notional: where new risk is shut out, so is that."""
+    core = Core()
+    spec = OrderSpec(BTC.id, 1, 2 * LOT, OrderType.LIMIT, 90_00)
+    leave(core, ENTRY, spec)
+    core.engine.desk.books.switches[""] = ("paused", "test")
+    order = core.engine.desk.state.open[ENTRY]
+    refusal = core.engine.gate.growth(order, msgspec.structs.replace(spec, **wanted))
+    assert (refusal.code if refusal is not None else "") == "PAUSED" * is_more
