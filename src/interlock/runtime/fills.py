@@ -242,7 +242,8 @@ class Fills:
     def backfill(self) -> None:
         """Fetch what may have been missed on every instrument."""
         books, settings = self.desk.books, self.desk.settings
-        start = max(books.ts_opened, books.ts_verified)
+        # Before the account is opened nothing is booked: all that it ever traded is not asked for.
+        start = max(books.ts_opened, books.ts_verified) or self.desk.ts - CLOCK_MOST_NS
         oldest = min((track.ts for track in self.desk.open_tracks()), default=start)
         # An order may rest for weeks; what it lacks by the venue's count is asked for by itself.
         oldest = max(oldest, start - CLOCK_MOST_NS)

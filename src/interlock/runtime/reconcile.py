@@ -402,7 +402,10 @@ class Reconciler:
     def _payments_from(self) -> int:
         """From when payments are asked for; farther back while money is missing.
 
-        Payments have the venue's time: a clock of ours that was ahead has asked for too little.
+        Payments have the venue's time: a clock of ours that was ahead has asked for too little. A
+        first look wants those about its time alone: a venue may not give all of an old account.
         """
+        if not self.desk.books.ts_opened:
+            return max(self.desk.ts - CLOCK_MOST_NS, 0)
         back = CLOCK_MOST_NS if self.cash.suspects else 0
         return max(self.desk.books.ts_opened, self._verified() - back, 0)

@@ -17,7 +17,7 @@ from interlock.model.venue import (
     Verdict,
 )
 from interlock.runtime.opening import entry_of
-from interlock.runtime.settings import SECOND
+from interlock.runtime.settings import HOUR, SECOND
 from tests.toy_players import BTC, T0
 from tests.unit.runtime.core import CASH, Core, fill_of
 
@@ -168,3 +168,25 @@ def test_a_first_look_without_payments_is_begun_anew() -> None:
         core.later(SECOND // 2)
         core.answer_all()
     assert core.engine.desk.books.ts_opened > T0 + 60 * SECOND
+
+
+def test_an_account_whose_history_the_venue_cannot_give_is_opened() -> None:
+    """Too many pages for one question: who asks for less has an answer."""
+    core, _ = _opening(0)
+    oldest = T0 - 2 * HOUR
+    while not core.engine.startup.is_trading and core.ts < T0 + 60 * SECOND:
+        core.later(SECOND)
+        for request in list(core.asked):
+            if isinstance(request, FillsQuery | PaymentsQuery) and request.ts_from < oldest:
+                core.asked.remove(request)
+                core.hear(
+                    Answer(
+                        request_id=request.request_id,
+                        ts_event=core.ts,
+                        verdict=Verdict.UNKNOWN,
+                        reason="more than 20000 rows; ask from a later time",
+                    )
+                )
+        core.answer_all()
+    assert core.engine.desk.books.ts_opened
+    assert core.engine.startup.is_trading
